@@ -14,7 +14,8 @@
 namespace sluice::log {
 namespace {
 
-constexpr std::array<std::string_view, 8> names{"debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"};
+constexpr std::array<std::string_view, 8> names{"debug", "info", "notice", "warn",
+                                                "error", "crit", "alert",  "emerg"};
 
 std::atomic<Level> least_level{Level::notice};
 std::atomic<int> descriptor{STDERR_FILENO};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The error log: one line a message, appended with a single write so that threads never interleave. Levels are
-// nginx's. The file can be reopened (log rotation) at any time from any thread. Nothing here is for the data path:
-// the access log has its own buffers.
+// The error log: one line a message, appended with a single write so that threads never interleave. Levels
+// are nginx's. The file can be reopened (log rotation) at any time from any thread. Nothing here is for the
+// data path: the access log has its own buffers.
 #pragma once
 #include <fmt/core.h>
 
@@ -31,16 +31,28 @@ void line(Level level, fmt::format_string<Args...> format, Args&&... args) {
   if (enabled(level)) write(level, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) { line(Level::debug, format, std::forward<Args>(args)...); }
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::debug, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void info(fmt::format_string<Args...> format, Args&&... args) { line(Level::info, format, std::forward<Args>(args)...); }
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::info, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void notice(fmt::format_string<Args...> format, Args&&... args) { line(Level::notice, format, std::forward<Args>(args)...); }
+void notice(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::notice, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void warn(fmt::format_string<Args...> format, Args&&... args) { line(Level::warn, format, std::forward<Args>(args)...); }
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::warn, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void error(fmt::format_string<Args...> format, Args&&... args) { line(Level::error, format, std::forward<Args>(args)...); }
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::error, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void alert(fmt::format_string<Args...> format, Args&&... args) { line(Level::alert, format, std::forward<Args>(args)...); }
+void alert(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::alert, format, std::forward<Args>(args)...);
+}
 
 }  // namespace sluice::log

@@ -49,5 +49,6 @@ std::string system_message(std::string_view call, int error_number);
 
 }  // namespace sluice
 
-#define SLUICE_CHECK(expression) \
-  (__builtin_expect(static_cast<bool>(expression), 1) ? void(0) : ::sluice::broken(#expression, __FILE__, __LINE__))
+#define SLUICE_CHECK(expression)                                \
+  (__builtin_expect(static_cast<bool>(expression), 1) ? void(0) \
+                                                      : ::sluice::broken(#expression, __FILE__, __LINE__))
