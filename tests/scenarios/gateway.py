@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the real binary on free ports in a temporary prefix, and speaks its Admin API."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from client import Connection, request_bytes
+from language import Failure
+from upstream import deadline
+
+KEY = "scenario-admin-key"
+START_SECONDS = 60 if os.environ.get("SLUICE_SLOW") else 20
+STOP_SECONDS = 30
+# Deleted in this order, so that nothing refers to what is gone.
+KINDS = ["routes", "stream_routes", "services", "upstreams", "plugin_configs", "consumers", "consumer_groups"]
+KINDS += ["global_rules", "plugin_metadata", "ssls", "protos"]
+LISTENERS = ["data", "admin", "control", "status", "metrics"]
+
+
+def free_ports(count):
+    """Ports nobody listens on; they may be gone a moment later, so a start is tried again."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def merge(base, over):
+    """`over` laid on `base`: objects are merged, everything else is replaced."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {
+            key: merge(base[key], over[key]) if key in base and key in over else over.get(key, base.get(key))
+            for key in list(base) + [key for key in over if key not in base]
+        }
+    return over
+
+
+class Gateway:
+    def __init__(self, binary, config=None, workers=2):
+        self.binary, self.extra, self.workers = str(binary), config or {}, workers
+        self.prefix = Path(tempfile.mkdtemp(prefix="sluice-scenario-"))
+        for folder in ("conf", "logs", "data"):
+            (self.prefix / folder).mkdir()
+        self.process, self.ports = None, {}
+
+    def address(self, listener):
+        return ("127.0.0.1", self.ports[listener])
+
+    def config(self):
+        listen = {name: {"ip": "127.0.0.1", "port": port} for name, port in self.ports.items()}
+        admin = {"admin_listen": listen["admin"], "allow_admin": ["127.0.0.0/8"]}
+        admin["admin_key"] = [{"name": "admin", "key": KEY, "role": "admin"}]
+        traditional = {"config_provider": "embedded"}
+        base = {
+            "apisix": {
+                "node_listen": [listen["data"]],
+                "control": listen["control"],
+                "status": listen["status"],
+            },
+            "deployment": {"role": "traditional", "role_traditional": traditional, "admin": admin},
+            "plugin_attr": {"prometheus": {"export_addr": listen["metrics"]}},
+            "nginx_config": {"worker_processes": self.workers, "error_log_level": "info"},
+        }
+        return merge(base, self.extra)
+
+    def start(self):
+        for attempt in range(3):
+            if not self.ports or attempt:
+                self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
+            (self.prefix / "conf/config.yaml").write_text(json.dumps(self.config(), indent=2) + "\n")
+            self.spawn()
+            if self.wait_ready():
+                return
+            if "in use" not in self.output() + self.log():
+                break
+        raise Failure(f"the gateway did not start: {self.story()}")
+
+    def spawn(self):
+        output = (self.prefix / "output").open("ab")
+        self.process = subprocess.Popen(
+            [self.binary, "run", "-p", str(self.prefix)],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+        )
+        output.close()
+
+    def wait_ready(self):
+        left, pause = deadline(START_SECONDS), threading.Event()
+        while left() and self.alive():
+            try:
+                socket.create_connection(self.address("data"), 1).close()
+                if self.admin("GET", "/apisix/admin/routes").status == 200:
+                    return True
+            except OSError:
+                pass
+            pause.wait(0.02)
+        return False
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def exited(self, seconds):
+        """Whether the process ends within so many seconds: a close is seen before the exit code."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self, how=signal.SIGTERM):
+        """Ends the process; its exit code, or None when it had to be killed."""
+        if self.alive():
+            self.process.send_signal(how)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                return None
+        return self.process.returncode if self.process else None
+
+    def complaint(self):
+        """What a sanitizer or a broken invariant has said, or nothing."""
+        output = self.output()
+        for mark in (
+            "ERROR: AddressSanitizer",
+            "runtime error:",
+            "WARNING: ThreadSanitizer",
+            "LeakSanitizer",
+        ):
+            if mark in output:
+                return output[max(0, output.index(mark) - 200) :][:3000]
+        return None
+
+    def close(self):
+        shutil.rmtree(self.prefix, ignore_errors=True)
+
+    def output(self):
+        path = self.prefix / "output"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def log(self, name="error.log"):
+        path = self.prefix / "logs" / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def story(self):
+        state = "running" if self.alive() else f"exit code {self.process.returncode}"
+        return f"{state}\n--- output\n{self.output()[-3000:]}\n--- error.log\n{self.log()[-3000:]}"
+
+    def admin(self, method, path, body=b"", headers=()):
+        """`?wait=applied` makes a write answer when every worker has it."""
+        if method in ("PUT", "POST", "PATCH", "DELETE"):
+            path += ("&" if "?" in path else "?") + "wait=applied"
+        wire = request_bytes(method, path, [("X-API-KEY", KEY), ("Connection", "close"), *headers], body)
+        return Connection(self.address("admin")).exchange(method, wire)
+
+    def wipe(self):
+        """Deletes every resource, so that the next scenario finds the gateway as new."""
+        for kind in KINDS:
+            answer = self.admin("GET", f"/apisix/admin/{kind}")
+            if answer.status != 200:
+                continue
+            for item in answer.json().get("list") or []:
+                name = item["key"].rsplit("/", 1)[-1]
+                gone = self.admin("DELETE", f"/apisix/admin/{kind}/{name}?force=true")
+                if gone.status not in (200, 404):
+                    raise Failure(f"could not delete {kind}/{name} after a scenario: {gone.brief()}")
