@@ -52,8 +52,8 @@ bench: deps-bench ## Measure side by side with nginx and haproxy (BENCH="--quick
 tidy: ## Check layering, lengths, banned calls and licence lines
 	@python3 tools/tidy.py
 
-fmt: deps-bench ## Format the C++ sources
-	@git ls-files -z '*.cpp' '*.h' | xargs -0 clang-format-19 -i
+fmt: deps-bench ## Format the C++ lines that are too long (tools/fmt.py --all: everything)
+	@python3 tools/fmt.py
 
 docs: build ## Write docs/reference from the schemas that the gateway itself tells
 	@python3 tools/reference.py

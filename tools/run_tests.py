@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test rings and ends with `N passed, N failed`: tools/run_tests.py [RING]...
 
-Rings: tidy, tools (Python's own tests), unit, scenarios, fuzz, peers; all of them when none is named. It runs what
-is built: `make test` builds first. docs/testing.md tells what each ring is for.
+Rings: tidy, tools (Python's own tests), unit, scenarios, fuzz, peers; all of them when none is named.
+It runs what is built: `make test` builds first. docs/testing.md tells what each ring is for.
 """
+
 import argparse
 import json
 import os
@@ -90,7 +91,7 @@ class Rings:
         for tree in self.trees:
             programs = sorted((TOP / "build" / tree).glob("*_tests"))
             if not programs:
-                self.count(f"unit {tree}", 0, 1, time.monotonic(), f"no test program in build/{tree}: was it built?")
+                self.count(f"unit {tree}", 0, 1, time.monotonic(), f"no test program in build/{tree}")
             for program in programs:
                 self.unit_program(program, f"unit {tree} {program.name}")
 
@@ -98,7 +99,9 @@ class Rings:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.json"
-            code, output = self.call([program, f"--gtest_output=json:{report}", "--gtest_brief=1"], UNIT_SECONDS)
+            code, output = self.call(
+                [program, f"--gtest_output=json:{report}", "--gtest_brief=1"], UNIT_SECONDS
+            )
             try:
                 told = json.loads(report.read_text())
                 bad = told["failures"] + told.get("errors", 0)
@@ -114,7 +117,12 @@ class Rings:
     def scenarios(self):
         for tree in self.trees:
             began = time.monotonic()
-            command = [sys.executable, "tests/scenarios/run.py", "--binary", TOP / "build" / tree / "sluice"]
+            command = [
+                sys.executable,
+                "tests/scenarios/run.py",
+                "--binary",
+                TOP / "build" / tree / "sluice",
+            ]
             slow = {} if tree == "release" else {"SLUICE_SLOW": "1"}
             code, output = self.call(command, SCENARIO_SECONDS, slow)
             self.count_summary(f"scenarios {tree}", code, output, began)
@@ -137,7 +145,9 @@ class Rings:
             corpus = TOP / "tests/fuzz/corpus" / target.name.removesuffix("_fuzz")
             files = sorted(path for path in corpus.glob("*") if path.is_file())
             code, output = self.call([target, *files], UNIT_SECONDS) if files else (0, "")
-            self.count(f"fuzz {target.name} corpus of {len(files)}", int(code == 0), int(code != 0), began, output)
+            self.count(
+                f"fuzz {target.name} corpus of {len(files)}", int(code == 0), int(code != 0), began, output
+            )
             self.fuzz_search(target, files and corpus)
         return None
 
@@ -146,13 +156,19 @@ class Rings:
         found = TOP / "build/fuzz/found"
         found.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
-            command = [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=16384"]
+            command = [
+                target,
+                f"-max_total_time={seconds}",
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-max_len=16384",
+            ]
             command += [f"-artifact_prefix={found}/{target.name}-", "-print_final_stats=1", folder]
             code, output = self.call(command + ([corpus] if corpus else []), seconds + 120)
         self.count(f"fuzz {target.name} for {seconds} s", int(code == 0), int(code != 0), began, output)
 
     def peers(self):
-        """Each program in tests/peers/ starts a real third-party server or client; exit code 77: not installed."""
+        """A program in tests/peers/ starts a real third-party server or client; 77: not installed."""
         for program in sorted((TOP / "tests/peers").glob("*_peer.py")):
             began = time.monotonic()
             code, output = self.call([sys.executable, program], PEER_SECONDS)

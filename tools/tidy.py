@@ -65,8 +65,14 @@ BANNED = [
     (re.compile(r"\bv?sprintf\s*\("), "sprintf: fmt::format_to_n or snprintf knows the size"),
     (re.compile(r"\bstr(cpy|cat)\s*\("), "strcpy and strcat know no size; use std::string or memcpy"),
     (re.compile(r"\bs?rand\s*\("), "rand: use a seeded generator that the caller gives"),
-    (re.compile(r"\bsleep_(for|until)\b"), "sleep: wait for the event, or use a timer of the loop"),
-    (re.compile(r"\bu?sleep\s*\("), "sleep: wait for the event, or use a timer of the loop"),
+    (
+        re.compile(r"\bthis_thread::sleep_(for|until)\b"),
+        "sleep: wait for the event, or use a timer of the loop",
+    ),
+    (
+        re.compile(r"\b(u|nano)sleep\s*\(|(?<!\w)::sleep\s*\(|^\s*sleep\s*\("),
+        "sleep: wait for the event, or use a timer of the loop",
+    ),
     (
         re.compile(r"\bstd::(w?regex|regex_\w+)\b"),
         "std::regex is slow and recursive; use base/ regular expressions",
@@ -141,7 +147,7 @@ class Tidy:
                 "what it is, who owns it and which thread uses it",
             )
         for number, line in enumerate(bare.split("\n"), 1):
-            if re.search(r"\busing\s+namespace\b", line):
+            if re.search(r"\busing\s+namespace\b(?!\s+std::[\w:]*literals)", line):
                 self.add(name, number, "using namespace in a header")
         if "#pragma once" not in bare:
             self.add(name, 1, "the header has no #pragma once")
@@ -279,7 +285,7 @@ def stands_alone(after):
 
 
 TOKEN = re.compile(
-    r'//[^\n]*|/\*.*?\*/'
+    r"//[^\n]*|/\*.*?\*/"
     r'|R"(?P<d>[^()\\ ]{0,16})\(.*?\)(?P=d)"'
     r'|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'',
     re.S,

@@ -102,6 +102,8 @@ class Banned(unittest.TestCase):
             "std::cout << 1;",
             "int i; // TO" + "DO later",
             "usleep(3);",
+            "  sleep(3);",
+            "::sleep(3);",
         ]:
             self.assertTrue(problems("src/base/a.cpp", LICENCE + line + "\n"), line)
 
@@ -112,6 +114,7 @@ class Banned(unittest.TestCase):
             "snprintf(b, n, f);",
             'auto r = R"(std::regex "x")";',
             "operand(1);",
+            "co_await loop.sleep(1s);",
             "char c = '\"'; // rand(",
             "int x = 1'000'000;",
         ]:
