@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/headers.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "http/bytes.h"
+
+namespace sluice::http {
+namespace {
+
+struct Known {
+  std::string_view name;  // in lower case
+  HeaderId id;
+};
+
+// Sorted by length, so that a name is compared with the few of its own length only.
+constexpr std::array known{
+    Known{"te", HeaderId::te},
+    Known{"host", HeaderId::host}, Known{"date", HeaderId::date}, Known{"etag", HeaderId::etag},
+    Known{"vary", HeaderId::vary},
+    Known{"range", HeaderId::range},
+    Known{"expect", HeaderId::expect}, Known{"server", HeaderId::server}, Known{"cookie", HeaderId::cookie},
+    Known{"origin", HeaderId::origin}, Known{"accept", HeaderId::accept},
+    Known{"upgrade", HeaderId::upgrade}, Known{"trailer", HeaderId::trailer}, Known{"referer", HeaderId::referer},
+    Known{"location", HeaderId::location},
+    Known{"x-real-ip", HeaderId::x_real_ip}, Known{"forwarded", HeaderId::forwarded},
+    Known{"connection", HeaderId::connection}, Known{"keep-alive", HeaderId::keep_alive},
+    Known{"user-agent", HeaderId::user_agent}, Known{"set-cookie", HeaderId::set_cookie},
+    Known{"content-type", HeaderId::content_type},
+    Known{"authorization", HeaderId::authorization}, Known{"last-modified", HeaderId::last_modified},
+    Known{"cache-control", HeaderId::cache_control}, Known{"content-range", HeaderId::content_range},
+    Known{"accept-ranges", HeaderId::accept_ranges}, Known{"if-none-match", HeaderId::if_none_match},
+    Known{"content-length", HeaderId::content_length},
+    Known{"x-forwarded-for", HeaderId::x_forwarded_for}, Known{"accept-encoding", HeaderId::accept_encoding},
+    Known{"proxy-connection", HeaderId::proxy_connection}, Known{"x-forwarded-host", HeaderId::x_forwarded_host},
+    Known{"x-forwarded-port", HeaderId::x_forwarded_port}, Known{"content-encoding", HeaderId::content_encoding},
+    Known{"transfer-encoding", HeaderId::transfer_encoding}, Known{"x-forwarded-proto", HeaderId::x_forwarded_proto},
+    Known{"if-modified-since", HeaderId::if_modified_since},
+    Known{"proxy-authorization", HeaderId::proxy_authorization},
+};
+
+constexpr std::size_t longest_known = 19;
+
+// first_of_length[n] is the first entry of length n or more.
+constexpr auto first_of_length = [] {
+  std::array<std::uint8_t, longest_known + 2> first{};
+  for (std::size_t length = 0; length < first.size(); ++length) {
+    std::uint8_t i = 0;
+    while (i < known.size() && known[i].name.size() < length) ++i;
+    first[length] = i;
+  }
+  return first;
+}();
+static_assert(std::ranges::is_sorted(known, {}, [](const Known& k) { return k.name.size(); }));
+static_assert(known.back().name.size() == longest_known);
+
+bool equals_lower(const char* text, std::string_view lower) {
+  for (std::size_t i = 0; i < lower.size(); ++i) {
+    if (to_lower(text[i]) != lower[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+HeaderId header_id(std::string_view name) {
+  if (name.size() > longest_known || name.empty()) return HeaderId::other;
+  const char first = to_lower(name.front()), last = to_lower(name.back());
+  for (std::size_t i = first_of_length[name.size()], end = first_of_length[name.size() + 1]; i < end; ++i) {
+    const std::string_view candidate = known[i].name;
+    if (candidate.front() == first && candidate.back() == last && equals_lower(name.data(), candidate)) return known[i].id;
+  }
+  return HeaderId::other;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  }
+  return true;
+}
+
+bool has_token(std::string_view list, std::string_view token) {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (equal_ignoring_case(trim_spaces(list.substr(0, comma)), token)) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+bool valid_name(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, is_token);
+}
+
+bool valid_value(std::string_view value) { return std::ranges::all_of(value, is_field_byte); }
+
+bool Headers::matches(const Header& header, HeaderId id, std::string_view name) const {
+  return header.id == id && (id != HeaderId::other || equal_ignoring_case(header.name, name));
+}
+
+const Header* Headers::find(HeaderId id) const {
+  if (!has(id)) return nullptr;
+  for (const Header& header : *this) {
+    if (header.id == id) return &header;
+  }
+  return nullptr;
+}
+
+const Header* Headers::find(std::string_view name) const {
+  const HeaderId id = header_id(name);
+  if (id != HeaderId::other) return find(id);
+  for (const Header& header : *this) {
+    if (matches(header, id, name)) return &header;
+  }
+  return nullptr;
+}
+
+std::string_view Headers::get(HeaderId id) const {
+  const Header* header = find(id);
+  return header == nullptr ? std::string_view() : header->value;
+}
+
+std::string_view Headers::get(std::string_view name) const {
+  const Header* header = find(name);
+  return header == nullptr ? std::string_view() : header->value;
+}
+
+std::optional<std::string_view> Headers::joined(std::string_view name) const {
+  const HeaderId id = header_id(name);
+  std::optional<std::string_view> all;
+  for (const Header& header : *this) {
+    if (!matches(header, id, name)) continue;
+    all = all ? arena_->join(*all, std::string_view(", "), header.value) : header.value;
+  }
+  return all;
+}
+
+void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (!matches(list_[i], id, name)) continue;
+    list_[i] = {list_[i].name, arena_->copy(value), id, false};
+    erase(id, name, i + 1);
+    seen_ |= mask(id);
+    return;
+  }
+  add(name, value);
+}
+
+void Headers::add(std::string_view name, std::string_view value) {
+  append({arena_->copy(name), arena_->copy(value), header_id(name), false});
+}
+
+void Headers::append(const Header& header) {
+  if (count_ == capacity_) grow();
+  list_[count_++] = header;
+  seen_ |= mask(header.id);
+}
+
+void Headers::remove(std::string_view name) { erase(header_id(name), name, 0); }
+
+void Headers::remove(HeaderId id) {
+  if (has(id)) erase(id, {}, 0);
+}
+
+void Headers::erase(HeaderId id, std::string_view name, std::size_t from) {
+  auto* kept = std::remove_if(list_ + from, list_ + count_, [&](const Header& h) { return matches(h, id, name); });
+  count_ = static_cast<std::uint32_t>(kept - list_);
+  if (from == 0 && id != HeaderId::other) seen_ &= ~mask(id);
+}
+
+void Headers::grow() {
+  const std::uint32_t bigger = capacity_ == 0 ? 24 : capacity_ * 2;
+  auto* list = arena_->array<Header>(bigger);
+  std::uninitialized_copy(list_, list_ + count_, list);
+  list_ = list;
+  capacity_ = bigger;
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The header fields of one message: an ordered list of views, into the read buffer for what came from the wire and
+// into the exchange's arena for what was edited. Names compare without case (RFC 9110 §5.1). Fields the gateway cares
+// for have an id, found while parsing, so that looking for one that is absent costs a bit test.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/arena.h"
+
+namespace sluice::http {
+
+enum class HeaderId : std::uint8_t {
+  other, host, connection, content_length, transfer_encoding, keep_alive, proxy_connection, te, trailer, upgrade,
+  expect, x_forwarded_for, x_real_ip, x_forwarded_proto, x_forwarded_host, x_forwarded_port, server, date,
+  content_type, content_encoding, cookie, authorization, accept, accept_encoding, origin, vary, location, etag,
+  last_modified, cache_control, referer, user_agent, set_cookie, range, forwarded, proxy_authorization,
+  content_range, accept_ranges, if_none_match, if_modified_since, count
+};
+
+using HeaderMask = std::uint64_t;
+constexpr HeaderMask mask(HeaderId id) { return HeaderMask{1} << static_cast<unsigned>(id); }
+template <class... Ids>
+constexpr HeaderMask mask(HeaderId first, Ids... rest) { return mask(first) | (mask(rest) | ... | 0); }
+
+// What a proxy does not pass on (RFC 9110 §7.6.1).
+inline constexpr HeaderMask hop_by_hop = mask(HeaderId::connection, HeaderId::keep_alive, HeaderId::proxy_connection,
+                                              HeaderId::te, HeaderId::trailer, HeaderId::transfer_encoding,
+                                              HeaderId::upgrade, HeaderId::proxy_authorization);
+
+HeaderId header_id(std::string_view name);
+
+struct Header {
+  std::string_view name;
+  std::string_view value;
+  HeaderId id = HeaderId::other;
+  bool raw = false;  // "name: value\r\n" stands in the buffer just so, from name.data() on
+};
+
+class Headers {
+ public:
+  explicit Headers(Arena& arena) : arena_(&arena) {}
+
+  const Header* begin() const { return list_; }
+  const Header* end() const { return list_ + count_; }
+  std::size_t size() const { return count_; }
+
+  bool has(HeaderId id) const { return (seen_ & mask(id)) != 0; }
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  const Header* find(HeaderId id) const;
+  const Header* find(std::string_view name) const;
+  // The first value, empty when the field is absent.
+  std::string_view get(HeaderId id) const;
+  std::string_view get(std::string_view name) const;
+  // Every value of a list field, joined by ", " (RFC 9110 §5.3).
+  std::optional<std::string_view> joined(std::string_view name) const;
+  // Which ids are there.
+  HeaderMask seen() const { return seen_; }
+
+  // Replaces every field of that name by one, in the place of the first.
+  void set(std::string_view name, std::string_view value) { set(header_id(name), name, value); }
+  void set(HeaderId id, std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value);
+  void remove(std::string_view name);
+  void remove(HeaderId id);
+  // Appends without copying: the caller's bytes live as long as the arena.
+  void append(const Header& header);
+  void clear() { count_ = 0; seen_ = 0; }
+
+  Arena& arena() const { return *arena_; }
+
+ private:
+  bool matches(const Header& header, HeaderId id, std::string_view name) const;
+  void erase(HeaderId id, std::string_view name, std::size_t from);
+  void grow();
+
+  Arena* arena_;
+  Header* list_ = nullptr;
+  std::uint32_t count_ = 0;
+  std::uint32_t capacity_ = 0;
+  HeaderMask seen_ = 0;
+};
+
+// Whether a comma-separated list holds the token, without case.
+bool has_token(std::string_view list, std::string_view token);
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+// A field name is a token (RFC 9110 §5.6.2); a value has no CR, LF, NUL or other control but tab.
+bool valid_name(std::string_view name);
+bool valid_value(std::string_view value);
+
+}  // namespace sluice::http

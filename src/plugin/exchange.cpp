@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/exchange.h"
+
+namespace sluice::plugin {
+
+Exchange::Exchange(Worker& the_worker, const Endpoint& client_end, const Endpoint& server_end)
+    : worker(the_worker), client(client_end), server(server_end), remote(client_end), started(the_worker.loop.now()) {}
+
+Exchange::~Exchange() = default;
+
+void Exchange::authenticate(const Consumer& found) {
+  consumer = &found;
+  consumer_name = found.name;
+}
+
+void* Exchange::find_state(const Plugin* plugin) const {
+  for (const State* state = states_; state != nullptr; state = state->next) {
+    if (state->plugin == plugin) return state->value;
+  }
+  return nullptr;
+}
+
+void Exchange::keep_state(const Plugin* plugin, void* value) {
+  states_ = arena.make<State>(State{plugin, value, states_});
+}
+
+std::unique_ptr<Local> Worker::take_local(const Plugin& plugin) {
+  auto found = locals_.find(&plugin);
+  if (found == locals_.end()) return nullptr;
+  auto taken = std::move(found->second);
+  locals_.erase(found);
+  return taken;
+}
+
+std::vector<std::unique_ptr<Local>> Worker::take_locals() {
+  std::vector<std::unique_ptr<Local>> all;
+  for (auto& [plugin, local] : locals_) all.push_back(std::move(local));
+  locals_.clear();
+  return all;
+}
+
+}  // namespace sluice::plugin

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a plugin is. One immutable object compiled from its config when the config is published; every worker shares
+// it, so phases are const. Override the phases you need; one you leave out is never called. A phase that does not
+// wait is an ordinary function that returns a ready Task. `docs/writing_a_plugin.md` walks through one.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "async/task.h"
+#include "http/message.h"
+#include "json/fields.h"
+
+namespace sluice::plugin {
+
+class Exchange;
+class Worker;
+
+// A reply ends the request here; nothing lets it go on.
+using Verdict = std::unique_ptr<http::Reply>;
+using VerdictTask = async::Task<Verdict>;
+
+inline Verdict pass() { return nullptr; }
+Verdict reply(int status);                       // APISIX's page for the status, in JSON
+Verdict reply(int status, std::string text);     // text/plain
+Verdict reply_json(int status, json::Value body);
+Verdict reply_message(int status, std::string_view message);  // {"message": …}
+
+class Plugin {
+ public:
+  virtual ~Plugin() = default;
+  virtual VerdictTask rewrite(Exchange&) const { return pass(); }       // before the consumer is known
+  virtual VerdictTask access(Exchange&) const { return pass(); }        // may this request go on?
+  virtual VerdictTask before_proxy(Exchange&) const { return pass(); }  // just before a peer is asked
+  virtual void response(Exchange&) const {}  // the response's head is there: x.response may be changed
+  virtual void body(Exchange&) const {}      // may put a filter around x.response.body
+  virtual void log(Exchange&) const {}       // after the last byte; always runs
+};
+
+enum class Phase : std::uint8_t { rewrite = 1, access = 2, before_proxy = 4, response = 8, body = 16, log = 32 };
+
+struct Info {
+  std::string_view name;      // "ip-restriction"
+  std::string_view summary;   // one sentence
+  int priority;               // APISIX's number; the order is that of plugins/list.cpp
+  std::string_view example;   // a config that works, JSON
+  bool authenticates = false;  // it attaches a consumer
+};
+
+// How the platform handles one type of config: its fields, and what is made of it.
+struct ConfigType {
+  json::Value (*schema)() = nullptr;
+  // Collects every problem of `config` under `path`.
+  void (*check)(const json::Value& config, std::string_view path, json::Problems&, json::Warnings*) = nullptr;
+  // Names of the fields that are secrets, as "password" or "auth.token".
+  json::Value (*masked)(const json::Value& config) = nullptr;
+};
+
+struct PluginType : Info {
+  std::uint8_t phases = 0;
+  std::uint16_t* index = nullptr;  // its place in the list, set once at start
+  ConfigType config, consumer, metadata;
+  // The plugin object; null with problems when the config does not hold.
+  std::unique_ptr<const Plugin> (*make)(const json::Value& config, json::Problems&) = nullptr;
+  // Consumer side of an authenticating plugin: the compiled config and what it is looked up by.
+  std::shared_ptr<const void> (*make_consumer)(const json::Value& config, json::Problems&, std::string& credential) = nullptr;
+  std::shared_ptr<const void> (*make_metadata)(const json::Value& config, json::Problems&) = nullptr;
+
+  bool runs_in(Phase phase) const { return (phases & static_cast<std::uint8_t>(phase)) != 0; }
+};
+
+namespace detail {
+template <class T>
+inline std::uint16_t type_index = 0;
+
+// &T::access names the class that declares it, so an inherited default still has Plugin's type.
+template <class T>
+constexpr std::uint8_t phases_of() {
+  unsigned phases = 0;
+  if (!std::is_same_v<decltype(&T::rewrite), decltype(&Plugin::rewrite)>) phases |= 1;
+  if (!std::is_same_v<decltype(&T::access), decltype(&Plugin::access)>) phases |= 2;
+  if (!std::is_same_v<decltype(&T::before_proxy), decltype(&Plugin::before_proxy)>) phases |= 4;
+  if (!std::is_same_v<decltype(&T::response), decltype(&Plugin::response)>) phases |= 8;
+  if (!std::is_same_v<decltype(&T::body), decltype(&Plugin::body)>) phases |= 16;
+  if (!std::is_same_v<decltype(&T::log), decltype(&Plugin::log)>) phases |= 32;
+  return static_cast<std::uint8_t>(phases);
+}
+
+template <class C>
+constexpr ConfigType config_type() {
+  return {[] { return json::schema_of<C>(); },
+          [](const json::Value& config, std::string_view path, json::Problems& problems, json::Warnings* warnings) {
+            C parsed;
+            json::read(config, parsed, path, problems, warnings);
+          },
+          [](const json::Value& config) {
+            C parsed;
+            json::Problems ignored;
+            json::read(config, parsed, "", ignored, nullptr);
+            return json::write(parsed, json::Secrets::masked);
+          }};
+}
+
+template <class C>
+std::shared_ptr<const void> make_config(const json::Value& config, json::Problems& problems) {
+  auto parsed = std::make_shared<C>();
+  const auto before = problems.size();
+  json::read(config, *parsed, "", problems, nullptr);
+  if (problems.size() != before) return nullptr;
+  return parsed;
+}
+}  // namespace detail
+
+// Describes plugin class T: T::Config is its config; T::Consumer (with `std::string credential() const`) and
+// T::Metadata are described if it has them.
+template <class T>
+constexpr PluginType plugin(Info info) {
+  static_assert(detail::phases_of<T>() != 0, "a plugin overrides at least one phase");
+  PluginType type{info, detail::phases_of<T>(), &detail::type_index<T>, detail::config_type<typename T::Config>()};
+  type.make = [](const json::Value& config, json::Problems& problems) -> std::unique_ptr<const Plugin> {
+    typename T::Config parsed;
+    const auto before = problems.size();
+    json::read(config, parsed, "", problems, nullptr);
+    if (problems.size() != before) return nullptr;
+    return std::make_unique<const T>(std::move(parsed));
+  };
+  if constexpr (requires { typename T::Consumer; }) {
+    type.consumer = detail::config_type<typename T::Consumer>();
+    type.make_consumer = [](const json::Value& config, json::Problems& problems, std::string& credential) {
+      auto made = detail::make_config<typename T::Consumer>(config, problems);
+      if (made) credential = static_cast<const typename T::Consumer*>(made.get())->credential();
+      return made;
+    };
+  }
+  if constexpr (requires { typename T::Metadata; }) {
+    type.metadata = detail::config_type<typename T::Metadata>();
+    type.make_metadata = detail::make_config<typename T::Metadata>;
+  }
+  return type;
+}
+
+}  // namespace sluice::plugin
