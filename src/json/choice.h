@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A member that may be written in more than one way: `std::variant<std::int64_t, std::string>` takes a number or a
-// string. The first alternative whose JSON type fits is read; rules that follow apply to whichever it is. Any thread.
+// A member that may be written in more than one way: `std::variant<std::int64_t, std::string>` takes a number
+// or a string. The first alternative whose JSON type fits is read; rules that follow apply to whichever it
+// is. Any thread.
 #pragma once
 #include <variant>
 
@@ -8,7 +9,8 @@
 
 namespace sluice::json {
 
-// The index of the first type that takes a value of this kind, or `count` after a problem that lists them all.
+// The index of the first type that takes a value of this kind, or `count` after a problem that lists them
+// all.
 std::size_t choose(const Value& in, const Type* const* types, std::size_t count, Reader& reader);
 Value choice_schema(const Type* const* types, std::size_t count);
 

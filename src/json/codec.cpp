@@ -24,11 +24,11 @@ bool read_integer(const Value& in, std::int64_t& out, std::int64_t least, std::i
   out = in.as_int();
   if (out < least) {
     return reader.fail(fmt::format("must be at least {}, not {}", least, out),
-                       fmt::format("expected {} to be greater than {}", out, least));
+                       fmt::format("expected {} to be at least {}", out, least));
   }
   if (out > most) {
     return reader.fail(fmt::format("must be at most {}, not {}", most, out),
-                       fmt::format("expected {} to be smaller than {}", out, most));
+                       fmt::format("expected {} to be at most {}", out, most));
   }
   return true;
 }
@@ -78,7 +78,8 @@ bool read_list(const Value& in, void* out, const ListType& type, Reader& reader)
 
 Value write_list(const void* value, const ListType& type, Secrets secrets) {
   Array items;
-  for (std::size_t i = 0; i < type.size(value); ++i) items.push_back(type.item->write(type.at(value, i), secrets));
+  for (std::size_t i = 0; i < type.size(value); ++i)
+    items.push_back(type.item->write(type.at(value, i), secrets));
   return items;
 }
 
@@ -105,10 +106,13 @@ Value write_map(const void* value, const MapType& type, Secrets secrets) {
     const Type* item;
     Secrets secrets;
   } into{{}, type.item, secrets};
-  type.each(value, [](void* to, const std::string& key, const void* item) {
-    auto& target = *static_cast<Into*>(to);
-    target.object.append(key, target.item->write(item, target.secrets));
-  }, &into);
+  type.each(
+      value,
+      [](void* to, const std::string& key, const void* item) {
+        auto& target = *static_cast<Into*>(to);
+        target.object.append(key, target.item->write(item, target.secrets));
+      },
+      &into);
   return std::move(into.object);
 }
 
@@ -143,10 +147,17 @@ bool parse_size(std::string_view text, std::uint64_t& bytes) {
   if (text.empty()) return false;
   std::uint64_t unit = 1;
   switch (lower(text.back())) {
-    case 'k': unit = 1ull << 10; break;
-    case 'm': unit = 1ull << 20; break;
-    case 'g': unit = 1ull << 30; break;
-    default: break;
+    case 'k':
+      unit = 1ull << 10;
+      break;
+    case 'm':
+      unit = 1ull << 20;
+      break;
+    case 'g':
+      unit = 1ull << 30;
+      break;
+    default:
+      break;
   }
   if (unit > 1) text.remove_suffix(1);
   auto count = parse_unsigned(text);
@@ -160,11 +171,11 @@ bool Codec<Seconds>::read(const Value& in, Seconds& out, Reader& reader) {
   double seconds = in.as_double();
   if (seconds < 0) {
     return reader.fail(fmt::format("must be at least 0 seconds, not {}", dump(in)),
-                       fmt::format("expected {} to be greater than 0", dump(in)));
+                       fmt::format("expected {} to be at least 0", dump(in)));
   }
   if (seconds > 1e9) {
     return reader.fail(fmt::format("must be at most 1000000000 seconds, not {}", dump(in)),
-                       fmt::format("expected {} to be smaller than 1000000000", dump(in)));
+                       fmt::format("expected {} to be at most 1000000000", dump(in)));
   }
   out = Seconds(seconds);
   return true;
@@ -186,7 +197,8 @@ Value Codec<Milliseconds>::schema() { return type_schema("integer"); }
 bool Codec<ByteSize>::read(const Value& in, ByteSize& out, Reader& reader) {
   if (in.is_string()) {
     if (parse_size(in.as_string(), out.value)) return true;
-    return reader.fail(fmt::format("\"{}\" is no size: write bytes, or a number with k, m or g", in.as_string().substr(0, 80)));
+    auto shown = in.as_string().substr(0, 80);
+    return reader.fail(fmt::format("\"{}\" is no size: write bytes, or a number with k, m or g", shown));
   }
   std::int64_t count = 0;
   if (!read_integer(in, count, 0, std::int64_t{1} << 62, reader)) return false;

@@ -25,13 +25,25 @@ class Writer {
 
   void write(const Value& value) {
     switch (value.kind()) {
-      case Kind::null: out_ += "null"; break;
-      case Kind::boolean: out_ += value.as_bool() ? "true" : "false"; break;
+      case Kind::null:
+        out_ += "null";
+        break;
+      case Kind::boolean:
+        out_ += value.as_bool() ? "true" : "false";
+        break;
       case Kind::integer:
-      case Kind::number: append_number(out_, value); break;
-      case Kind::string: append_quoted(out_, value.as_string()); break;
-      case Kind::array: write_array(value.as_array()); break;
-      case Kind::object: write_object(value.as_object()); break;
+      case Kind::number:
+        append_number(out_, value);
+        break;
+      case Kind::string:
+        append_quoted(out_, value.as_string());
+        break;
+      case Kind::array:
+        write_array(value.as_array());
+        break;
+      case Kind::object:
+        write_object(value.as_object());
+        break;
     }
   }
 
@@ -77,21 +89,36 @@ void append_quoted(std::string& out, std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   out += '"';
   for (std::size_t start = 0, i = 0;; ++i) {
-    bool plain = i < text.size() && static_cast<unsigned char>(text[i]) >= 0x20 && text[i] != '"' && text[i] != '\\' &&
-                 text[i] != 0x7f;
+    bool plain = i < text.size() && static_cast<unsigned char>(text[i]) >= 0x20 && text[i] != '"' &&
+                 text[i] != '\\' && text[i] != 0x7f;
     if (plain) continue;
     out.append(text.substr(start, i - start));
     if (i == text.size()) break;
     start = i + 1;
     switch (text[i]) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default: out.append("\\u00").append(1, hex[text[i] >> 4 & 7]).append(1, hex[text[i] & 15]);
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        out.append("\\u00").append(1, hex[text[i] >> 4 & 7]).append(1, hex[text[i] & 15]);
     }
   }
   out += '"';

@@ -92,7 +92,8 @@ Rule Fields::field(std::string_view name, void* variable, const Type& type, std:
   return {*this, name, nullptr, written.is_null() ? nullptr : &out_->set(name, std::move(written))};
 }
 
-Rule Fields::schema_field(std::string_view name, const void* variable, const Type& type, std::string_view doc) {
+Rule Fields::schema_field(std::string_view name, const void* variable, const Type& type,
+                          std::string_view doc) {
   Value schema = type.schema();
   if (!doc.empty()) schema.set("description", doc);
   if (Value standard = type.write(variable, Secrets::shown); is_telling(standard)) {
@@ -109,7 +110,8 @@ void Fields::finish() {
     if (open_) {
       reader_->warn(key, "is not a known field and has no effect" + hint);
     } else {
-      reader_->fail_member(key, "is not a field here" + hint, "additional properties forbidden, found " + key);
+      reader_->fail_member(key, "is not a field here" + hint,
+                           "additional properties forbidden, found " + key);
     }
   }
 }
@@ -154,12 +156,12 @@ void Fields::fail_alternatives(std::string_view apisix, std::string what) {
   reader_->fail(std::move(what), std::string(apisix));
 }
 
-void Fields::exactly_one_of(Group names) {
+void Fields::exactly_one_of(Group names, std::string_view apisix_opening) {
   if (is_schema_) return state_alternatives("oneOf", names);
   if (!reader_) return;
   auto count = present(names);
   if (count == 0) {
-    fail_alternatives("value should match only one schema, but matches none",
+    fail_alternatives(std::string(apisix_opening) + "value should match only one schema, but matches none",
                       fmt::format("needs one of: {}", joined(names, ", ")));
   }
   if (count <= 1) return;
@@ -171,8 +173,8 @@ void Fields::exactly_one_of(Group names) {
     found += (found.empty() ? "" : " and ") + std::string(name);
     if (++listed <= 2) numbers += (numbers.empty() ? "" : " and ") + std::to_string(index);
   }
-  fail_alternatives("value should match only one schema, but matches both schemas " + numbers,
-                    fmt::format("has {}: keep one of them", found));
+  auto both = "value should match only one schema, but matches both schemas " + numbers;
+  fail_alternatives(std::string(apisix_opening) + both, fmt::format("has {}: keep one of them", found));
 }
 
 void Fields::at_least_one_of(Group names) {
@@ -260,6 +262,10 @@ void Fields::check(bool good, std::string_view member, std::string what, std::st
   } else {
     reader_->fail_member(member, std::move(what), std::move(apisix));
   }
+}
+
+void Fields::check_plainly(bool good, std::string_view member, std::string what, std::string sentence) {
+  if (!good && reader_) reader_->fail_plainly(member, std::move(what), std::move(sentence));
 }
 
 }  // namespace sluice::json

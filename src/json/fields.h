@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One declaration, three readers: a config struct lists its fields once, in `describe`, and that list parses JSON
-// into the struct (collecting every problem with its path), prints the struct back (secrets masked where asked) and
-// yields the JSON Schema from which docs and console forms are rendered.
-//
-//   struct Config {
-//     std::int64_t count = 1;
-//     void describe(json::Fields& field) { field("count", count, "Requests admitted in a window.").required().at_least(1); }
-//   };
-//
-// Templates here only carry the type; the work is in fields.cpp and codec.cpp. Pure, any thread.
+// One declaration, three readers: a config struct lists its fields once, in `describe(json::Fields& field)`,
+// as in
+//   field("count", count, "Requests admitted in a window.").required().at_least(1);
+// and that list parses JSON into the struct (collecting every problem with its path), prints the struct back
+// (secrets masked where asked) and yields the JSON Schema from which docs and console forms are rendered.
+// Templates here only carry the type; the work is in fields.cpp, rule.cpp and codec.cpp. Pure, any thread.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -42,8 +38,10 @@ concept Described = requires(T& t, Fields& field) { t.describe(field); };
 template <class T>
 struct Codec;
 
-// The words of an enum whose enumerators count from 0: declare, beside the enum (or as a friend inside its class),
-//   inline json::Names enum_names(Policy) { static constexpr std::string_view names[]{"local", "redis"}; return names; }
+// The words of an enum whose enumerators count from 0: declare, beside the enum (or as a friend inside its
+// class),
+//   inline json::Names enum_names(Policy) { static constexpr std::string_view names[]{"local", "redis"};
+//   return names; }
 using Names = std::span<const std::string_view>;
 template <class T>
 concept NamedEnum = std::is_enum_v<T> && requires(T t) {
@@ -67,12 +65,13 @@ Value write_as(const void* value, Secrets secrets) {
 }
 
 template <class T>
-inline constexpr Type type_of{
-    [](const Value& in, void* out, Reader& reader) { return Codec<T>::read(in, *static_cast<T*>(out), reader); },
-    &write_as<T>, [] { return Codec<T>::schema(); }};
+inline constexpr Type type_of{[](const Value& in, void* out, Reader& reader) {
+                                return Codec<T>::read(in, *static_cast<T*>(out), reader);
+                              },
+                              &write_as<T>, [] { return Codec<T>::schema(); }};
 
-// The rules that follow a field. Each one checks the value that was read and states itself in the schema. Numbers,
-// lengths and counts are those of the JSON value, so a rule speaks in the units the operator writes.
+// The rules that follow a field. Each one checks the value that was read and states itself in the schema.
+// Numbers, lengths and counts are those of the JSON value, so a rule speaks in the units the operator writes.
 class Rule {
  public:
   Rule& required();
@@ -83,18 +82,18 @@ class Rule {
   Rule& length(std::size_t least, std::size_t most);  // of a string, in characters
   Rule& min_items(std::size_t least);
   Rule& max_items(std::size_t most);
-  Rule& unique();                                     // no two equal items
+  Rule& unique();  // no two equal items
   Rule& min_properties(std::size_t least);
   Rule& max_properties(std::size_t most);
-  Rule& pattern(std::string_view regex);              // of a string; searched, so anchor it
-  Rule& key_pattern(std::string_view regex);          // of every key of an object
+  Rule& pattern(std::string_view regex);      // of a string; searched, so anchor it
+  Rule& key_pattern(std::string_view regex);  // of every key of an object
   Rule& one_of(std::initializer_list<Value> values);
-  Rule& must_be(Kind kind);                           // for raw `Value` members
-  Rule& secret();                                     // masked when written back, encrypted at rest
-  Rule& references(std::string_view resource);        // the value is the id of such a resource
-  Rule& filter();                                     // the Admin API's `filter=` may ask for it
-  Rule& deprecated(std::string_view instead);         // still read, with a warning
-  Rule& default_doc(Value value);                     // the default the schema shows, when the member cannot say it
+  Rule& must_be(Kind kind);                     // for raw `Value` members
+  Rule& secret();                               // masked when written back, encrypted at rest
+  Rule& references(std::string_view resource);  // the value is the id of such a resource
+  Rule& filter();                               // the Admin API's `filter=` may ask for it
+  Rule& deprecated(std::string_view instead);   // still read, with a warning
+  Rule& default_doc(Value value);               // the default the schema shows, when the member cannot say it
   // The rules after this one are about each item of an array or each value of an object.
   Rule& items();
 
@@ -109,8 +108,8 @@ class Rule {
 
   Fields& fields_;
   std::string_view name_;
-  const Value* input_;   // when reading: the member, if it is there and could be read
-  Value* output_;        // when writing or making a schema: the member's value or schema
+  const Value* input_;  // when reading: the member, if it is there and could be read
+  Value* output_;       // when writing or making a schema: the member's value or schema
   bool items_ = false;
 };
 
@@ -125,12 +124,13 @@ class Fields {
   }
 
   // Rules over several members, by presence.
-  void exactly_one_of(Group names);
+  void exactly_one_of(Group names, std::string_view apisix_opening = {});
   void at_least_one_of(Group names);
   void at_most_one_of(Group names);
   void not_both(std::string_view a, std::string_view b) { at_most_one_of({a, b}); }
-  void needs(std::string_view name, Group others);               // if `name` is there the others must be
-  void exactly_one_group_of(std::initializer_list<Group> groups);   // all members of one group, and of no other
+  void needs(std::string_view name, Group others);  // if `name` is there the others must be
+  void exactly_one_group_of(
+      std::initializer_list<Group> groups);  // all members of one group, and of no other
   void at_least_one_group_of(std::initializer_list<Group> groups);
 
   // Unknown members are kept, with a warning, rather than refused.
@@ -143,10 +143,14 @@ class Fields {
   // `apisix` its wording there, said of the whole object.
   void check(bool good, std::string_view member, std::string what, std::string apisix = {});
 
+  // The same, where `sentence` is all that APISIX says.
+  void check_plainly(bool good, std::string_view member, std::string what, std::string sentence);
+
   bool reading() const { return reader_ != nullptr; }
   // Reading: whether the operator wrote this member. Else false.
   bool has(std::string_view name) const { return in_ && in_->find(name); }
-  // Reading: whether a problem was found in this object so far. Own checks that compute with values ask first.
+  // Reading: whether a problem was found in this object so far. Own checks that compute with values ask
+  // first.
   bool failed() const { return reader_ && reader_->problem_count() > problems_before_; }
   Reader* reader() { return reader_; }
 
@@ -169,11 +173,11 @@ class Fields {
 
   Reader* reader_ = nullptr;
   const Object* in_ = nullptr;
-  Value* out_ = nullptr;         // the object written or its schema
+  Value* out_ = nullptr;  // the object written or its schema
   bool is_schema_ = false;
   bool open_ = false;
   Secrets secrets_ = Secrets::shown;
-  std::size_t used_ = 0;         // members of in_ that a field took
+  std::size_t used_ = 0;  // members of in_ that a field took
   std::size_t problems_before_ = 0;
   std::vector<std::string_view> names_;
 };
@@ -197,11 +201,13 @@ struct Codec<bool> {
 
 template <std::integral T>
 struct Codec<T> {
-  static constexpr std::int64_t most =
-      sizeof(T) == 8 ? std::numeric_limits<std::int64_t>::max() : static_cast<std::int64_t>(std::numeric_limits<T>::max());
+  static constexpr std::int64_t most = sizeof(T) == 8
+                                           ? std::numeric_limits<std::int64_t>::max()
+                                           : static_cast<std::int64_t>(std::numeric_limits<T>::max());
   static bool read(const Value& in, T& out, Reader& reader) {
     std::int64_t whole = 0;
-    if (!read_integer(in, whole, static_cast<std::int64_t>(std::numeric_limits<T>::min()), most, reader)) return false;
+    if (!read_integer(in, whole, static_cast<std::int64_t>(std::numeric_limits<T>::min()), most, reader))
+      return false;
     out = static_cast<T>(whole);
     return true;
   }
@@ -249,7 +255,9 @@ struct Codec<T> {
   static bool read(const Value& in, T& out, Reader& reader) {
     return Fields::read_object(in, &out, &describe, reader);
   }
-  static Value write(const T& value, Secrets secrets) { return Fields::write_object(&value, &describe, secrets); }
+  static Value write(const T& value, Secrets secrets) {
+    return Fields::write_object(&value, &describe, secrets);
+  }
   static Value schema() {
     T fresh{};
     return Fields::schema_object(&fresh, &describe);
@@ -283,8 +291,7 @@ template <class T>
 struct Codec<std::vector<T>> {
   using List = std::vector<T>;
   static constexpr ListType type{
-      &type_of<T>,
-      [](void* list) { static_cast<List*>(list)->clear(); },
+      &type_of<T>, [](void* list) { static_cast<List*>(list)->clear(); },
       [](void* list) -> void* { return &static_cast<List*>(list)->emplace_back(); },
       [](const void* list) { return static_cast<const List*>(list)->size(); },
       [](const void* list, std::size_t i) -> const void* { return &(*static_cast<const List*>(list))[i]; }};
@@ -308,8 +315,7 @@ template <class T>
 struct Codec<std::map<std::string, T>> {
   using Map = std::map<std::string, T>;
   static constexpr MapType type{
-      &type_of<T>,
-      [](void* map) { static_cast<Map*>(map)->clear(); },
+      &type_of<T>, [](void* map) { static_cast<Map*>(map)->clear(); },
       [](void* map, const std::string& key) -> void* { return &(*static_cast<Map*>(map))[key]; },
       [](const void* map, MapType::Visit visit, void* to) {
         for (const auto& [key, value] : *static_cast<const Map*>(map)) visit(to, key, &value);
@@ -323,15 +329,14 @@ struct Codec<std::map<std::string, T>> {
 template <class T>
 struct Codec<std::vector<std::pair<std::string, T>>> {
   using Map = std::vector<std::pair<std::string, T>>;
-  static constexpr MapType type{
-      &type_of<T>,
-      [](void* map) { static_cast<Map*>(map)->clear(); },
-      [](void* map, const std::string& key) -> void* {
-        return &static_cast<Map*>(map)->emplace_back(key, T{}).second;
-      },
-      [](const void* map, MapType::Visit visit, void* to) {
-        for (const auto& [key, value] : *static_cast<const Map*>(map)) visit(to, key, &value);
-      }};
+  static constexpr MapType type{&type_of<T>, [](void* map) { static_cast<Map*>(map)->clear(); },
+                                [](void* map, const std::string& key) -> void* {
+                                  return &static_cast<Map*>(map)->emplace_back(key, T{}).second;
+                                },
+                                [](const void* map, MapType::Visit visit, void* to) {
+                                  for (const auto& [key, value] : *static_cast<const Map*>(map))
+                                    visit(to, key, &value);
+                                }};
   static bool read(const Value& in, Map& out, Reader& reader) { return read_map(in, &out, type, reader); }
   static Value write(const Map& value, Secrets secrets) { return write_map(&value, type, secrets); }
   static Value schema() { return map_schema(type_of<T>); }

@@ -11,11 +11,15 @@ namespace {
 // The type of a value as Lua names it, since APISIX's texts do.
 std::string_view lua_type(const Value& value) {
   switch (value.kind()) {
-    case Kind::null: return "userdata";
-    case Kind::integer: return "number";
+    case Kind::null:
+      return "userdata";
+    case Kind::integer:
+      return "number";
     case Kind::array:
-    case Kind::object: return "table";
-    default: return name_of(value.kind());
+    case Kind::object:
+      return "table";
+    default:
+      return name_of(value.kind());
   }
 }
 
@@ -29,7 +33,8 @@ std::string Findings::sentence() const {
 
 Value to_value(const Problems& problems) {
   Array list;
-  for (const auto& problem : problems) list.push_back(Value::object({{"path", problem.path}, {"what", problem.what}}));
+  for (const auto& problem : problems)
+    list.push_back(Value::object({{"path", problem.path}, {"what", problem.what}}));
   return list;
 }
 
@@ -76,6 +81,19 @@ bool Reader::fail_member(std::string_view member, std::string what, std::string 
     return fail(std::move(what));
   }
   return add({path() + "/" + pointer_segment(member), std::move(what), sentence_start() + apisix});
+}
+
+bool Reader::fail_plainly(std::string_view member, std::string what, std::string sentence) {
+  auto where = path();
+  if (!member.empty()) where += "/" + pointer_segment(member);
+  return add({std::move(where), std::move(what), std::move(sentence)});
+}
+
+bool Reader::adopt(Findings found, std::string apisix) {
+  auto sentence = sentence_start() + apisix;
+  for (auto& problem : found.problems) add({std::move(problem.path), std::move(problem.what), sentence});
+  for (auto& warning : found.warnings) findings_->warnings.push_back(std::move(warning));
+  return found.ok();
 }
 
 bool Reader::wrong_type(std::string_view expected, const Value& got) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What reading a document of the operator's finds out: every problem at once, each with its path and with what to do,
-// warnings, which members are secrets and which other resources they name. A `Reader` walks along while a value is
-// read and knows where it is; it costs nothing until something is found. One reading, one thread.
+// What reading a document of the operator's finds out: every problem at once, each with its path and with
+// what to do, warnings, which members are secrets and which other resources they name. A `Reader` walks along
+// while a value is read and knows where it is; it costs nothing until something is found. One reading, one
+// thread.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,8 +13,9 @@
 
 namespace sluice::json {
 
-// `path` is a JSON pointer ("/plugins/limit-count/count"), `what` a sentence for a person ("must be at least 1, not
-// 0"), `sentence` the same in APISIX's words from the top of the document (`property "plugins" validation failed: …`).
+// `path` is a JSON pointer ("/plugins/limit-count/count"), `what` a sentence for a person ("must be at least
+// 1, not 0"), `sentence` the same in APISIX's words from the top of the document (`property "plugins"
+// validation failed: …`).
 struct Problem {
   std::string path;
   std::string what;
@@ -24,7 +26,7 @@ using Problems = std::vector<Problem>;
 struct Reference {
   std::string resource;  // "upstreams"
   std::string id;
-  std::string path;      // of the member that names it
+  std::string path;  // of the member that names it
 };
 
 struct Findings {
@@ -44,15 +46,22 @@ Value to_value(const Problems& problems);
 
 class Reader {
  public:
-  // `base` is the path of the document read inside a larger one, `opening` what APISIX says before the sentence.
+  // `base` is the path of the document read inside a larger one, `opening` what APISIX says before the
+  // sentence.
   explicit Reader(Findings& findings, std::string base = {}, std::string opening = {})
       : findings_(&findings), base_(std::move(base)), opening_(std::move(opening)) {}
 
-  // A problem of the value being read; always false, so that a codec can return it. `apisix` is APISIX's wording
-  // where it differs.
+  // A problem of the value being read; always false, so that a codec can return it. `apisix` is APISIX's
+  // wording where it differs.
   bool fail(std::string what, std::string apisix = {});
-  // A problem of a member of the object being read. `apisix` speaks of the object (`property "x" is required`).
+  // A problem of a member of the object being read. `apisix` speaks of the object (`property "x" is
+  // required`).
   bool fail_member(std::string_view member, std::string what, std::string apisix = {});
+  // The same, where `sentence` is all that APISIX says. `member` may be empty: the value itself.
+  bool fail_plainly(std::string_view member, std::string what, std::string sentence);
+  // Takes over what was found in a part that was read on the side; `sentence` replaces APISIX's words of
+  // each.
+  bool adopt(Findings found, std::string apisix);
   // "wrong type: expected string, got number".
   bool wrong_type(std::string_view expected, const Value& got);
   void warn(std::string_view member, std::string what);

@@ -36,8 +36,10 @@ void append_code_point(std::string& out, unsigned code) {
   auto put = [&](unsigned byte) { out.push_back(static_cast<char>(byte)); };
   if (code < 0x80) return put(code);
   if (code < 0x800) return put(0xC0 | code >> 6), put(0x80 | (code & 0x3F));
-  if (code < 0x10000) return put(0xE0 | code >> 12), put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
-  put(0xF0 | code >> 18), put(0x80 | (code >> 12 & 0x3F)), put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
+  if (code < 0x10000)
+    return put(0xE0 | code >> 12), put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
+  put(0xF0 | code >> 18), put(0x80 | (code >> 12 & 0x3F)), put(0x80 | (code >> 6 & 0x3F)),
+      put(0x80 | (code & 0x3F));
 }
 
 class Parser {
@@ -75,17 +77,28 @@ class Parser {
     if (at_ == end_) return "T_END";
     auto starts = [&](std::string_view word) { return std::string_view(at_, end_ - at_).starts_with(word); };
     switch (*at_) {
-      case '{': return "T_OBJ_BEGIN";
-      case '}': return "T_OBJ_END";
-      case '[': return "T_ARR_BEGIN";
-      case ']': return "T_ARR_END";
-      case ',': return "T_COMMA";
-      case ':': return "T_COLON";
-      case '"': return "T_STRING";
-      case 't': return starts("true") ? "T_BOOLEAN" : "invalid token";
-      case 'f': return starts("false") ? "T_BOOLEAN" : "invalid token";
-      case 'n': return starts("null") ? "T_NULL" : "invalid token";
-      default: return is_digit(*at_) ? "T_NUMBER" : "invalid token";
+      case '{':
+        return "T_OBJ_BEGIN";
+      case '}':
+        return "T_OBJ_END";
+      case '[':
+        return "T_ARR_BEGIN";
+      case ']':
+        return "T_ARR_END";
+      case ',':
+        return "T_COMMA";
+      case ':':
+        return "T_COLON";
+      case '"':
+        return "T_STRING";
+      case 't':
+        return starts("true") ? "T_BOOLEAN" : "invalid token";
+      case 'f':
+        return starts("false") ? "T_BOOLEAN" : "invalid token";
+      case 'n':
+        return starts("null") ? "T_NULL" : "invalid token";
+      default:
+        return is_digit(*at_) ? "T_NUMBER" : "invalid token";
     }
   }
 
@@ -100,18 +113,24 @@ class Parser {
     if (++count_ > limits_.values) return stop(fmt::format("Found more than {} values", limits_.values));
     if (at_ == end_) return complain("value");
     switch (*at_) {
-      case '{': return read_object(out, depth + 1);
-      case '[': return read_array(out, depth + 1);
+      case '{':
+        return read_object(out, depth + 1);
+      case '[':
+        return read_array(out, depth + 1);
       case '"': {
         std::string text;
         if (!read_string(text)) return false;
         out = Value(std::move(text));
         return true;
       }
-      case 't': return out = true, word("true");
-      case 'f': return out = false, word("false");
-      case 'n': return out = nullptr, word("null");
-      default: return *at_ == '-' || is_digit(*at_) ? read_number(out) : complain("value");
+      case 't':
+        return out = true, word("true");
+      case 'f':
+        return out = false, word("false");
+      case 'n':
+        return out = nullptr, word("null");
+      default:
+        return *at_ == '-' || is_digit(*at_) ? read_number(out) : complain("value");
     }
   }
 
@@ -184,16 +203,34 @@ class Parser {
     const char* start = at_++;
     if (at_ == end_) return bad_string(start, "unexpected end of string");
     switch (*at_++) {
-      case '"': out.push_back('"'); return true;
-      case '\\': out.push_back('\\'); return true;
-      case '/': out.push_back('/'); return true;
-      case 'b': out.push_back('\b'); return true;
-      case 'f': out.push_back('\f'); return true;
-      case 'n': out.push_back('\n'); return true;
-      case 'r': out.push_back('\r'); return true;
-      case 't': out.push_back('\t'); return true;
-      case 'u': break;
-      default: return bad_string(start, "invalid escape code");
+      case '"':
+        out.push_back('"');
+        return true;
+      case '\\':
+        out.push_back('\\');
+        return true;
+      case '/':
+        out.push_back('/');
+        return true;
+      case 'b':
+        out.push_back('\b');
+        return true;
+      case 'f':
+        out.push_back('\f');
+        return true;
+      case 'n':
+        out.push_back('\n');
+        return true;
+      case 'r':
+        out.push_back('\r');
+        return true;
+      case 't':
+        out.push_back('\t');
+        return true;
+      case 'u':
+        break;
+      default:
+        return bad_string(start, "invalid escape code");
     }
     unsigned code = 0, low = 0;
     if (!read_hex(code)) return bad_string(start, "invalid unicode escape code");
@@ -244,7 +281,8 @@ class Parser {
     }
     double number = 0;
     auto result = std::from_chars(start, at_, number);
-    if (result.ec == std::errc::result_out_of_range) number = std::strtod(std::string(start, at_).c_str(), nullptr);
+    if (result.ec == std::errc::result_out_of_range)
+      number = std::strtod(std::string(start, at_).c_str(), nullptr);
     if (!std::isfinite(number)) return bad();
     return out = number, true;
   }
@@ -261,7 +299,8 @@ class Parser {
 
 Result<Value> parse(std::string_view text, Limits limits) {
   if (text.size() > limits.bytes) {
-    return fail(ErrorKind::limit, fmt::format("{} bytes of JSON are more than the {} allowed", text.size(), limits.bytes),
+    return fail(ErrorKind::limit,
+                fmt::format("{} bytes of JSON are more than the {} allowed", text.size(), limits.bytes),
                 Fault::client);
   }
   return Parser(text, limits).document();

@@ -94,7 +94,8 @@ const Value* at_pointer(const Value& value, std::string_view pointer) {
     if (node->is_array()) {
       std::size_t index = 0;
       auto [end, error] = std::from_chars(segment.data(), segment.data() + segment.size(), index);
-      bool good = error == std::errc() && end == segment.data() + segment.size() && index < node->as_array().size();
+      bool good =
+          error == std::errc() && end == segment.data() + segment.size() && index < node->as_array().size();
       node = good ? &node->as_array()[index] : nullptr;
     } else {
       node = node->find(unescape(segment));
@@ -110,9 +111,12 @@ Value* at_pointer(Value& value, std::string_view pointer) {
 std::string pointer_segment(std::string_view key) {
   std::string segment;
   for (char c : key) {
-    if (c == '~') segment += "~0";
-    else if (c == '/') segment += "~1";
-    else segment += c;
+    if (c == '~')
+      segment += "~0";
+    else if (c == '/')
+      segment += "~1";
+    else
+      segment += c;
   }
   return segment;
 }

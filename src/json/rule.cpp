@@ -93,7 +93,7 @@ Rule& Rule::at_least(double least) {
   each([&](const Value& value, Reader& reader) {
     if (!value.is_number() || value.as_double() >= least) return;
     reader.fail(fmt::format("must be at least {}, not {}", number(least), shown(value)),
-                fmt::format("expected {} to be greater than {}", shown(value), number(least)));
+                fmt::format("expected {} to be at least {}", shown(value), number(least)));
   });
   return *this;
 }
@@ -103,7 +103,7 @@ Rule& Rule::at_most(double most) {
   each([&](const Value& value, Reader& reader) {
     if (!value.is_number() || value.as_double() <= most) return;
     reader.fail(fmt::format("must be at most {}, not {}", number(most), shown(value)),
-                fmt::format("expected {} to be smaller than {}", shown(value), number(most)));
+                fmt::format("expected {} to be at most {}", shown(value), number(most)));
   });
   return *this;
 }
@@ -113,7 +113,7 @@ Rule& Rule::more_than(double bound) {
   each([&](const Value& value, Reader& reader) {
     if (!value.is_number() || value.as_double() > bound) return;
     reader.fail(fmt::format("must be more than {}, not {}", number(bound), shown(value)),
-                fmt::format("expected {} to be strictly greater than {}", shown(value), number(bound)));
+                fmt::format("expected {} to be greater than {}", shown(value), number(bound)));
   });
   return *this;
 }
@@ -125,8 +125,9 @@ Rule& Rule::length(std::size_t least, std::size_t most) {
     if (!value.is_string()) return;
     auto count = characters(value.as_string());
     if (count < least) {
-      reader.fail(fmt::format("must have at least {} character{}, not {}", least, least == 1 ? "" : "s", count),
-                  fmt::format("string too short, expected at least {}, got {}", least, count));
+      reader.fail(
+          fmt::format("must have at least {} character{}, not {}", least, least == 1 ? "" : "s", count),
+          fmt::format("string too short, expected at least {}, got {}", least, count));
     } else if (count > most) {
       reader.fail(fmt::format("must have at most {} characters, not {}", most, count),
                   fmt::format("string too long, expected at most {}, got {}", most, count));
@@ -139,7 +140,8 @@ Rule& Rule::min_items(std::size_t least) {
   state("minItems", least);
   each([&](const Value& value, Reader& reader) {
     if (!value.is_array() || value.as_array().size() >= least) return;
-    reader.fail(fmt::format("needs at least {} item{}, has {}", least, least == 1 ? "" : "s", value.as_array().size()),
+    reader.fail(fmt::format("needs at least {} item{}, has {}", least, least == 1 ? "" : "s",
+                            value.as_array().size()),
                 fmt::format("expect array to have at least {} items", least));
   });
   return *this;

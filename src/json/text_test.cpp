@@ -12,9 +12,19 @@ std::string round(std::string_view text) {
 }
 
 TEST(Json, RoundTrips) {
-  struct { std::string_view in, out; } cases[]{
-      {"null", "null"}, {" [ ] ", "[]"}, {"{}", "{}"}, {"7.0", "7"}, {"-0", "0"}, {"1e2", "100"}, {"0.1", "0.1"},
-      {"1e-7", "1e-07"}, {"9223372036854775807", "9223372036854775807"}, {"9223372036854775808", "9223372036854775808"},
+  struct {
+    std::string_view in, out;
+  } cases[]{
+      {"null", "null"},
+      {" [ ] ", "[]"},
+      {"{}", "{}"},
+      {"7.0", "7"},
+      {"-0", "0"},
+      {"1e2", "100"},
+      {"0.1", "0.1"},
+      {"1e-7", "1e-07"},
+      {"9223372036854775807", "9223372036854775807"},
+      {"9223372036854775808", "9223372036854775808"},
       {R"({"b":1,"a":[true,false,null]})", R"({"b":1,"a":[true,false,null]})"},
       {R"({"a":1,"b":2,"a":3})", R"({"a":3,"b":2})"},
       {R"("\u00e9\ud83d\ude00\n\u0001\/")", "\"\u00e9\U0001F600\\n\\u0001/\""},
@@ -24,7 +34,9 @@ TEST(Json, RoundTrips) {
 }
 
 TEST(Json, RefusesInCjsonsWords) {
-  struct { std::string_view in, what; } cases[]{
+  struct {
+    std::string_view in, what;
+  } cases[]{
       {"", "! Expected value but found T_END at character 1"},
       {"{a", "! Expected object key string but found invalid token at character 2"},
       {"{\"a\"}", "! Expected colon but found T_OBJ_END at character 5"},
@@ -68,10 +80,14 @@ TEST(Json, EqualityIgnoresOrderOfMembersAndKindOfNumber) {
   EXPECT_FALSE(*parse("[1,2]") == *parse("[2,1]"));
 }
 
-TEST(Json, Pretty) { EXPECT_EQ(dump(*parse(R"({"a":[1],"b":{}})"), Style::pretty), "{\n  \"a\": [\n    1\n  ],\n  \"b\": {}\n}"); }
+TEST(Json, Pretty) {
+  EXPECT_EQ(dump(*parse(R"({"a":[1],"b":{}})"), Style::pretty), "{\n  \"a\": [\n    1\n  ],\n  \"b\": {}\n}");
+}
 
 TEST(Json, MergePatch) {
-  struct { std::string_view target, patch, result; } cases[]{
+  struct {
+    std::string_view target, patch, result;
+  } cases[]{
       {R"({"a":1,"b":{"c":1,"d":2}})", R"({"b":{"c":null,"e":3}})", R"({"a":1,"b":{"d":2,"e":3}})"},
       {R"({"a":[1,2]})", R"({"a":[3]})", R"({"a":[3]})"},
       {R"({"a":1})", R"({"a":{"b":null,"c":1}})", R"({"a":{"c":1}})"},
@@ -103,10 +119,12 @@ TEST(Json, Pointer) {
 }
 
 TEST(Yaml, ScalarsAreTypedAsApisixReadsThem) {
-  auto value = parse_yaml("a: yes\nb: true\nc: 012\nd: 1.5\ne: \"1\"\nf: ~\ng:\nh: 0x1F\ni: 1.2.3\nj: '*'\nk: -3\nl: [1, x]\n");
+  auto value = parse_yaml(
+      "a: yes\nb: true\nc: 012\nd: 1.5\ne: \"1\"\nf: ~\ng:\nh: 0x1F\ni: 1.2.3\nj: '*'\nk: -3\nl: [1, x]\n");
   ASSERT_TRUE(value);
-  EXPECT_EQ(dump(*value), R"({"a":"yes","b":true,"c":12,"d":1.5,"e":"1","f":null,"g":null,"h":31,"i":"1.2.3","j":"*",)"
-                          R"("k":-3,"l":[1,"x"]})");
+  EXPECT_EQ(dump(*value),
+            R"({"a":"yes","b":true,"c":12,"d":1.5,"e":"1","f":null,"g":null,"h":31,"i":"1.2.3","j":"*",)"
+            R"("k":-3,"l":[1,"x"]})");
 }
 
 TEST(Yaml, ErrorsNameTheLine) {

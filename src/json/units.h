@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leaf types that carry a unit, so that no plugin parses one: `Seconds` (a JSON number, fractions allowed),
-// `Milliseconds` (an integer), `ByteSize` (an integer or text as nginx writes it: "16k", "1m", "2g"). Any thread.
+// `Milliseconds` (an integer), `ByteSize` (an integer or text as nginx writes it: "16k", "1m", "2g"). Any
+// thread.
 #pragma once
 #include <chrono>
 

@@ -108,9 +108,8 @@ namespace {
 
 bool same_members(const Object& a, const Object& b) {
   if (a.size() != b.size()) return false;
-  auto same_place = std::ranges::equal(a, b, [](const Member& x, const Member& y) {
-    return x.key == y.key && x.value == y.value;
-  });
+  auto same_place = std::ranges::equal(
+      a, b, [](const Member& x, const Member& y) { return x.key == y.key && x.value == y.value; });
   if (same_place) return true;
   std::unordered_map<std::string_view, const Value*> others;
   for (const auto& member : b) others.emplace(member.key, &member.value);
@@ -129,11 +128,16 @@ bool operator==(const Value& a, const Value& b) {
   }
   if (a.kind_ != b.kind_) return false;
   switch (a.kind_) {
-    case Kind::boolean: return a.whole_ == b.whole_;
-    case Kind::string: return *a.text_ == *b.text_;
-    case Kind::array: return *a.items_ == *b.items_;
-    case Kind::object: return same_members(*a.members_, *b.members_);
-    default: return true;
+    case Kind::boolean:
+      return a.whole_ == b.whole_;
+    case Kind::string:
+      return *a.text_ == *b.text_;
+    case Kind::array:
+      return *a.items_ == *b.items_;
+    case Kind::object:
+      return same_members(*a.members_, *b.members_);
+    default:
+      return true;
   }
 }
 

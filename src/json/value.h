@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A JSON value as configuration needs it: 16 bytes, owned by whoever holds it, cheap to move, members of an object
-// in the order they were written. Integers stay integers (int64) and numbers with a fraction are doubles; 7 and 7.0
-// are equal. Not for the data path: a plugin compiles its config into plain members. Any thread, one at a time.
+// A JSON value as configuration needs it: 16 bytes, owned by whoever holds it, cheap to move, members of an
+// object in the order they were written. Integers stay integers (int64) and numbers with a fraction are
+// doubles; 7 and 7.0 are equal. Not for the data path: a plugin compiles its config into plain members. Any
+// thread, one at a time.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -103,8 +104,8 @@ struct Member {
   Value value;
 };
 
-// Members in the order they were written. Looking up is linear: configuration objects are small, and whoever may
-// meet a large one (parse, merge_patch) builds an index.
+// Members in the order they were written. Looking up is linear: configuration objects are small, and whoever
+// may meet a large one (parse, merge_patch) builds an index.
 class Object {
  public:
   const Value* find(std::string_view key) const;

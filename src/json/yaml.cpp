@@ -29,7 +29,8 @@ Value plain_scalar(const std::string& text) {
     auto [stop, error] = std::from_chars(text.data() + 2, end, whole, 16);
     return stop == end && error == std::errc() ? Value(whole) : Value(text);
   }
-  if (auto [stop, error] = std::from_chars(begin, end, whole); stop == end && error == std::errc()) return whole;
+  if (auto [stop, error] = std::from_chars(begin, end, whole); stop == end && error == std::errc())
+    return whole;
   double number = 0;
   auto [stop, error] = std::from_chars(begin, end, number);
   return stop == end && error == std::errc() && std::isfinite(number) ? Value(number) : Value(text);
@@ -41,8 +42,10 @@ class Converter {
 
   Value convert(const YAML::Node& node, std::uint32_t depth = 0) {
     auto line = node.Mark().line + 1;
-    if (depth > limits_.depth) throw Refused{fmt::format("line {}: nested deeper than {}", line, limits_.depth)};
-    if (++count_ > limits_.values) throw Refused{fmt::format("line {}: more than {} values", line, limits_.values)};
+    if (depth > limits_.depth)
+      throw Refused{fmt::format("line {}: nested deeper than {}", line, limits_.depth)};
+    if (++count_ > limits_.values)
+      throw Refused{fmt::format("line {}: more than {} values", line, limits_.values)};
     switch (node.Type()) {
       case YAML::NodeType::Scalar:
         return node.Tag() == "?" ? plain_scalar(node.Scalar()) : typed_scalar(node);
@@ -60,7 +63,8 @@ class Converter {
         object.remove_duplicates();
         return object;
       }
-      default: return nullptr;
+      default:
+        return nullptr;
     }
   }
 
@@ -80,15 +84,16 @@ class Converter {
 
 Result<Value> parse_yaml(std::string_view text, Limits limits) {
   if (text.size() > limits.bytes) {
-    return fail(ErrorKind::limit, fmt::format("{} bytes of YAML are more than the {} allowed", text.size(), limits.bytes));
+    return fail(ErrorKind::limit,
+                fmt::format("{} bytes of YAML are more than the {} allowed", text.size(), limits.bytes));
   }
   try {
     return Converter(limits).convert(YAML::Load(std::string(text)));
   } catch (const Refused& refused) {
     return fail(ErrorKind::protocol, refused.what);
   } catch (const YAML::Exception& error) {
-    return fail(ErrorKind::protocol, fmt::format("line {}, column {}: {}", error.mark.line + 1, error.mark.column + 1,
-                                                 error.msg));
+    return fail(ErrorKind::protocol,
+                fmt::format("line {}, column {}: {}", error.mark.line + 1, error.mark.column + 1, error.msg));
   } catch (const std::exception& error) {
     return fail(ErrorKind::protocol, error.what());
   }

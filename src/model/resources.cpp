@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/resources.h"
+
+#include <algorithm>
+#include <array>
+
+namespace sluice::model {
+namespace {
+
+template <class T>
+constexpr Resource resource(Resource row) {
+  row.check = [](const json::Value& body, json::Reader& reader) {
+    T fresh{};
+    return json::read(body, fresh, reader);
+  };
+  row.schema = [] { return json::schema<T>(); };
+  return row;
+}
+
+constexpr std::array table{
+    resource<Route>({.path = "routes", .kind = "route", .schema_name = "route", .plugins = PluginUse::route}),
+    resource<Service>({.path = "services",
+                       .kind = "service",
+                       .schema_name = "service",
+                       .plugins = PluginUse::route,
+                       .still_used = "can not delete this service directly"}),
+    resource<Upstream>({.path = "upstreams",
+                        .kind = "upstream",
+                        .schema_name = "upstream",
+                        .still_used = "can not delete this upstream"}),
+    resource<Consumer>({.path = "consumers",
+                        .kind = "consumer",
+                        .schema_name = "consumer",
+                        .key = "username",
+                        .post = false,
+                        .patch = false,
+                        .plugins = PluginUse::consumer}),
+    resource<ConsumerGroup>({.path = "consumer_groups",
+                             .kind = "consumer group",
+                             .schema_name = "consumer_group",
+                             .post = false,
+                             .plugins = PluginUse::route,
+                             .still_used = "can not delete this consumer group"}),
+    resource<PluginConfig>({.path = "plugin_configs",
+                            .kind = "plugin config",
+                            .schema_name = "plugin_config",
+                            .post = false,
+                            .plugins = PluginUse::route,
+                            .still_used = "can not delete this plugin config"}),
+    resource<GlobalRule>({.path = "global_rules",
+                          .kind = "global rule",
+                          .schema_name = "global_rule",
+                          .post = false,
+                          .plugins = PluginUse::route,
+                          .plugins_once = true}),
+    resource<PluginMetadata>({.path = "plugin_metadata",
+                              .kind = "plugin_metadata",
+                              .schema_name = "plugin_metadata",
+                              .post = false,
+                              .patch = false,
+                              .times = false,
+                              .plugins = PluginUse::metadata}),
+};
+
+void describe_plugins(PluginConfigs& plugins, json::Fields& field) {
+  field("plugins", plugins, "Plugins by name, each with its configuration.").required();
+}
+
+}  // namespace
+
+void Consumer::describe(json::Fields& field) {
+  describe_id(*this, field);
+  describe_rest(*this, field);
+  field("username", username, "Unique name.").required().length(1, 256).pattern(R"(^[a-zA-Z0-9_\-]+$)");
+  field("plugins", plugins, "How the consumer is recognised, and plugins for its requests.");
+  field("group_id", group_id, "The group it belongs to.").references("consumer_groups");
+}
+
+void PluginConfig::describe(json::Fields& field) {
+  describe_id(*this, field);
+  describe_name(*this, field);
+  describe_rest(*this, field);
+  describe_plugins(plugins, field);
+}
+
+void ConsumerGroup::describe(json::Fields& field) {
+  describe_id(*this, field);
+  describe_name(*this, field);
+  describe_rest(*this, field);
+  describe_plugins(plugins, field);
+}
+
+void GlobalRule::describe(json::Fields& field) {
+  describe_id(*this, field);
+  describe_rest(*this, field);
+  describe_plugins(plugins, field);
+}
+
+std::span<const Resource> resources() { return table; }
+
+const Resource* find_resource(std::string_view path) {
+  auto found = std::ranges::find(table, path, &Resource::path);
+  return found == table.end() ? nullptr : &*found;
+}
+
+const Resource* find_schema(std::string_view name) {
+  auto found = std::ranges::find(table, name, &Resource::schema_name);
+  return found == table.end() ? nullptr : &*found;
+}
+
+std::string key_of(const Resource& resource, std::string_view id) {
+  std::string key(key_prefix);
+  return key.append(resource.path).append("/").append(id);
+}
+
+KeyParts split_key(std::string_view key) {
+  if (!key.starts_with(key_prefix)) return {};
+  key.remove_prefix(key_prefix.size());
+  auto slash = key.find('/');
+  if (slash == key.npos) return {};
+  return {find_resource(key.substr(0, slash)), key.substr(slash + 1)};
+}
+
+}  // namespace sluice::model
+
+namespace sluice::json {
+
+bool Codec<model::PluginMetadata>::read(const Value& in, model::PluginMetadata& out, Reader& reader) {
+  if (!in.is_object()) return reader.wrong_type("object", in);
+  out.config = in;
+  return true;
+}
+
+}  // namespace sluice::json

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kind of thing that the Admin API stores, as one table: the verbs are written once over these rows,
+// and the schemas, the console and the command line read the same rows. What a resource has of its own is a
+// column here or a word in its `describe`. Constant data, any thread.
+#pragma once
+#include <span>
+
+#include "model/route.h"
+
+namespace sluice::model {
+
+struct Consumer : Common {
+  std::string username;
+  PluginConfigs plugins;
+  Id group_id;
+  void describe(json::Fields& field);
+};
+
+// Plugins that several routes share.
+struct PluginConfig : Common {
+  PluginConfigs plugins;
+  void describe(json::Fields& field);
+};
+
+// Plugins that several consumers share.
+struct ConsumerGroup : Common {
+  PluginConfigs plugins;
+  void describe(json::Fields& field);
+};
+
+// Plugins that run for every request.
+struct GlobalRule : Common {
+  PluginConfigs plugins;
+  void describe(json::Fields& field);
+};
+
+// Settings of one plugin for all its uses; its id is the plugin's name, the rest is the plugin's.
+struct PluginMetadata {
+  json::Value config;
+};
+
+enum class PluginUse : std::uint8_t { none, route, consumer, metadata };
+
+struct Resource {
+  std::string_view path;         // below /apisix/admin, and in keys: /apisix/routes/1
+  std::string_view kind;         // in texts: "route"
+  std::string_view schema_name;  // below /apisix/admin/schema
+  std::string_view key = "id";   // the member that names it
+  bool post = true;              // may be created without an id
+  bool patch = true;
+  bool times = true;                    // create_time and update_time are kept
+  PluginUse plugins = PluginUse::none;  // how its `plugins` (or it as a whole) are checked
+  bool plugins_once = false;            // a plugin may stand in one of them only
+  std::string_view still_used = {};     // opens the sentence that refuses to delete it
+  bool (*check)(const json::Value&, json::Reader&) = nullptr;
+  json::Value (*schema)() = nullptr;
+};
+
+std::span<const Resource> resources();
+// By path ("routes") or by schema name ("route"); null pointer when there is none.
+const Resource* find_resource(std::string_view path);
+const Resource* find_schema(std::string_view name);
+
+// "/apisix/routes/1".
+std::string key_of(const Resource& resource, std::string_view id);
+// The resource and the id of a key; no resource when it is none of ours.
+struct KeyParts {
+  const Resource* resource = nullptr;
+  std::string_view id;
+};
+KeyParts split_key(std::string_view key);
+inline constexpr std::string_view key_prefix = "/apisix/";
+
+}  // namespace sluice::model
+
+namespace sluice::json {
+
+template <>
+struct Codec<model::PluginMetadata> {
+  static bool read(const Value& in, model::PluginMetadata& out, Reader& reader);
+  static Value write(const model::PluginMetadata& value) { return value.config; }
+  static Value schema() { return type_schema("object"); }
+};
+
+}  // namespace sluice::json
