@@ -51,9 +51,12 @@ struct Request {
   int minor_version = 1;    // of HTTP/1
   bool secure = false;      // came over TLS
   Headers headers;
-  std::uint32_t head_size = 0;              // bytes on the wire
-  std::int64_t content_length = 0;          // unknown_length when chunked
-  Body* body = nullptr;                     // null when there is none
+  std::uint32_t head_size = 0;      // bytes on the wire
+  std::int64_t content_length = 0;  // unknown_length when chunked
+  bool keep_alive = true;           // the client wants to go on
+  bool upgrade = false;             // Connection: upgrade, with an Upgrade field
+  bool expects_continue = false;
+  Body* body = nullptr;             // null when there is none
 
   bool has_body() const { return body != nullptr; }
 };
@@ -62,8 +65,10 @@ struct Response {
   explicit Response(Arena& memory) : headers(memory) {}
 
   int status = 0;
+  int minor_version = 1;
   std::string_view reason;  // "" gives the standard one
   Headers headers;
+  bool keep_alive = true;   // as received: whether the connection goes on behind it
   std::int64_t content_length = unknown_length;  // of the body to send; chunked when unknown
   Body* body = nullptr;                          // what is streamed, or null:
   std::string_view content;                      // then this is the body

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/client_connection.h"
+
+namespace sluice::http {
+
+async::Task<Result<>> ClientConnection::read_head(Response& response, const HeadLimits& limits, Instant deadline) {
+  in_.need();
+  for (;;) {
+    if (!in_.empty()) {
+      const Parsed parsed = parse_response(in_.view(), limits, response);
+      if (parsed.outcome == Parsed::refused) {
+        co_return fail(ErrorKind::protocol, std::string("the upstream's response has ") + parsed.why, Fault::peer);
+      }
+      if (parsed.outcome == Parsed::whole) {
+        in_.skip(parsed.size);
+        co_return Result<>();
+      }
+      if (in_.room() == 0) in_.grow(in_.capacity() * 2);
+    }
+    const ssize_t count = co_await stream_->read(in_.tail(), in_.room(), deadline);
+    if (count > 0) {
+      in_.filled(static_cast<std::size_t>(count));
+      continue;
+    }
+    const bool nothing_came = in_.empty();
+    if (count == -ETIMEDOUT) {
+      co_return std::unexpected(Error{ErrorKind::timeout, Fault::peer, "no response came in time", false});
+    }
+    if (count == 0) {
+      co_return std::unexpected(Error{ErrorKind::closed, Fault::peer,
+                                      nothing_came ? "the connection was closed without a response"
+                                                   : "the connection was closed inside the response's head",
+                                      nothing_came});
+    }
+    co_return std::unexpected(Error{ErrorKind::reset, Fault::peer, system_message("read the response", static_cast<int>(-count)), nothing_came});
+  }
+}
+
+void ClientConnection::open_body(Method asked, Response& response, Arena& arena, Duration patience) {
+  keep_alive_ = response.keep_alive;
+  const bool none = asked == Method::head || response.status == 204 || response.status == 304 || response.status < 200;
+  const bool chunked = response.headers.has(HeaderId::transfer_encoding);
+  if (none || (!chunked && response.content_length == 0)) {
+    ended_ = true;
+    return;
+  }
+  BodyOptions body;
+  body.fault = Fault::peer;
+  body.patience = patience;
+  body.length = std::max<std::int64_t>(response.content_length, 0);
+  if (chunked) body.framing = BodyFraming::chunked;
+  else if (response.content_length == unknown_length) body.framing = BodyFraming::until_close;
+  if (body.framing == BodyFraming::until_close) keep_alive_ = false;
+  body_ = arena.make<StreamBody>(*stream_, in_, arena, body);
+  response.body = body_;
+}
+
+bool ClientConnection::reusable() const {
+  const bool ended = body_ != nullptr ? body_->ended() && !body_->has_excess() : ended_;
+  return keep_alive_ && ended && in_.empty() && !stream_->maybe_readable();
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client side of one HTTP/1.1 connection: one request at a time goes out (the caller writes it to the stream),
+// heads and bodies of responses come in. Whoever asks owns it; between requests a pool does. One loop.
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "http/message.h"
+#include "http/parser.h"
+#include "http/stream_body.h"
+#include "net/buffer.h"
+#include "net/stream.h"
+
+namespace sluice::http {
+
+class ClientConnection {
+ public:
+  explicit ClientConnection(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
+
+  net::Stream& stream() { return *stream_; }
+
+  // Reads one head, interim ones included (status below 200: read on with another call). `deadline` bounds the wait.
+  // An error may be retried when the connection ended before any byte came.
+  async::Task<Result<>> read_head(Response& response, const HeadLimits& limits, Instant deadline);
+  // Gives the response its body, according to RFC 9112 §6.3. `patience` is the time between two reads.
+  void open_body(Method asked, Response& response, Arena& arena, Duration patience);
+
+  // Whether another request may follow: the response has ended, cleanly, and nothing came behind it.
+  bool reusable() const;
+  // The memory the response's head stands in; the views stay valid as long as the taker keeps it.
+  net::Buffer take_input() { return std::move(in_); }
+  // Nothing may be left of an earlier response.
+  bool clean() const { return in_.empty() && !stream_->maybe_readable(); }
+
+  StreamBody* body() { return body_; }
+  std::uint32_t requests() const { return requests_; }
+  void count_request() {
+    ++requests_;
+    body_ = nullptr;
+    ended_ = false;
+  }
+  bool fresh() const { return requests_ <= 1; }
+
+ private:
+  std::unique_ptr<net::Stream> stream_;
+  net::Buffer in_;
+  StreamBody* body_ = nullptr;
+  bool keep_alive_ = true;
+  bool ended_ = false;  // a response without a body has been read
+  std::uint32_t requests_ = 0;
+};
+
+}  // namespace sluice::http

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/head_writer.h"
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include "http/bytes.h"
+
+namespace sluice::http {
+
+HeadWriter& HeadWriter::number(std::uint64_t value) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  return text({digits, static_cast<std::size_t>(end - digits)});
+}
+
+HeadWriter& HeadWriter::fields(const Headers& headers, HeaderMask skip) {
+  skip &= ~mask(HeaderId::other);
+  for (const Header* field = headers.begin(); field != headers.end();) {
+    if (skip & mask(field->id)) {
+      ++field;
+      continue;
+    }
+    if (!field->raw) {
+      this->field(field->name, field->value);
+      ++field;
+      continue;
+    }
+    const char* start = field->name.data();
+    const char* stop = field->value.data() + field->value.size() + 2;  // behind the CRLF
+    for (++field; field != headers.end() && field->raw && field->name.data() == stop && !(skip & mask(field->id)); ++field) {
+      stop = field->value.data() + field->value.size() + 2;
+    }
+    text({start, static_cast<std::size_t>(stop - start)});
+  }
+  return *this;
+}
+
+void remove_nominated(Headers& headers) {
+  constexpr HeaderMask kept = mask(HeaderId::host, HeaderId::content_length, HeaderId::transfer_encoding,
+                                   HeaderId::connection, HeaderId::authorization, HeaderId::content_type);
+  std::string_view lists[8];
+  std::size_t count = 0;
+  for (const Header& field : headers) {
+    if (field.id == HeaderId::connection && count < std::size(lists)) lists[count++] = field.value;
+  }
+  for (std::string_view list : std::span(lists, count)) {
+    while (!list.empty()) {
+      const std::size_t comma = std::min(list.find(','), list.size());
+      const std::string_view name = trim_spaces(list.substr(0, comma));
+      list.remove_prefix(std::min(comma + 1, list.size()));
+      const HeaderId id = header_id(name);
+      if (name.empty() || (id != HeaderId::other && (mask(id) & (kept | hop_by_hop)))) continue;
+      if (!equal_ignoring_case(name, "close")) headers.remove(name);
+    }
+  }
+}
+
+}  // namespace sluice::http

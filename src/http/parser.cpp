@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/parser.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "http/bytes.h"
+
+namespace sluice::http {
+namespace {
+
+struct Cursor {
+  const char* begin;
+  const char* at;
+  const char* end;
+  bool exhausted() const { return at == end; }
+};
+
+constexpr Parsed more{};
+constexpr Parsed refuse(int status, const char* why) { return {Parsed::refused, 0, status, why}; }
+
+template <bool (*belongs)(char)>
+const char* scan(const char* at, const char* end) {
+  while (at < end && belongs(*at)) ++at;
+  return at;
+}
+
+// A field line, without its CRLF read past. Whole when a field was read, or the empty line (then `name` is empty).
+Parsed parse_field(Cursor& in, const HeadLimits& limits, Header& field) {
+  field = {};
+  if (in.exhausted()) return more;
+  const char* line = in.at;
+  if (*line == '\r') {
+    if (line + 1 == in.end) return more;
+    if (line[1] != '\n') return refuse(400, "a CR without LF");
+    in.at = line + 2;
+    return {Parsed::whole};
+  }
+  if (*line == ' ' || *line == '\t') return refuse(400, "a field folded over several lines");
+  const char* colon = scan<is_token>(line, in.end);
+  if (colon == in.end) {
+    return colon - line > limits.field_bytes_max ? refuse(431, "a field that is too long") : more;
+  }
+  if (*colon != ':' || colon == line) return refuse(400, *colon == ' ' ? "a space before a colon" : "a bad field name");
+  const char* value = colon + 1;
+  while (value < in.end && (*value == ' ' || *value == '\t')) ++value;
+  const char* stop = scan<is_field_byte>(value, in.end);
+  if (stop - line > limits.field_bytes_max) return refuse(431, "a field that is too long");
+  if (stop == in.end) return more;
+  if (*stop != '\r') return refuse(400, *stop == '\n' ? "a bare LF" : "a control character in a field");
+  if (stop + 1 == in.end) return more;
+  if (stop[1] != '\n') return refuse(400, "a CR without LF");
+  const char* value_end = stop;
+  while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
+  field.name = {line, static_cast<std::size_t>(colon - line)};
+  field.value = {value, static_cast<std::size_t>(value_end - value)};
+  field.id = header_id(field.name);
+  field.raw = value_end == stop;
+  in.at = stop + 2;
+  return {Parsed::whole};
+}
+
+Parsed parse_fields(Cursor& in, const HeadLimits& limits, Headers& headers) {
+  for (;;) {
+    Header field;
+    const Parsed parsed = parse_field(in, limits, field);
+    if (parsed.outcome != Parsed::whole) {
+      const bool too_long = parsed.outcome == Parsed::incomplete && in.end - in.begin > limits.head_bytes_max;
+      return too_long ? refuse(431, "a head that is too long") : parsed;
+    }
+    const auto size = static_cast<std::uint32_t>(in.at - in.begin);
+    if (size > limits.head_bytes_max) return refuse(431, "a head that is too long");
+    if (field.name.empty()) return {Parsed::whole, size};
+    if (headers.size() == limits.fields_max) return refuse(431, "too many fields");
+    headers.append(field);
+  }
+}
+
+// Content-Length and Transfer-Encoding, together the framing (RFC 9112 §6).
+struct Framing {
+  bool chunked = false;
+  std::int64_t length = unknown_length;
+  const char* problem = nullptr;
+  bool unknown_coding = false;
+};
+
+bool parse_length(std::string_view text, std::int64_t& length) {
+  if (text.empty() || text.size() > 18) return false;
+  length = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return false;
+    length = length * 10 + (c - '0');
+  }
+  return true;
+}
+
+Framing framing_of(const Headers& headers) {
+  Framing framing;
+  if ((headers.seen() & mask(HeaderId::content_length, HeaderId::transfer_encoding)) == 0) return framing;
+  int lengths = 0, codings = 0;
+  for (const Header& header : headers) {
+    if (header.id == HeaderId::content_length) {
+      if (++lengths > 1) framing.problem = "more than one Content-Length";
+      else if (!parse_length(header.value, framing.length)) framing.problem = "a bad Content-Length";
+    } else if (header.id == HeaderId::transfer_encoding) {
+      if (++codings > 1) framing.problem = "more than one Transfer-Encoding";
+      else if (equal_ignoring_case(header.value, "chunked")) framing.chunked = true;
+      else framing.unknown_coding = true;
+    }
+  }
+  if (lengths > 0 && codings > 0) framing.problem = "Content-Length and Transfer-Encoding together";
+  return framing;
+}
+
+bool is_host_byte(char c) {
+  return is_token(c) || c == ':' || c == '[' || c == ']' || c == '(' || c == ')' || c == ',' || c == ';' || c == '=';
+}
+
+// Splits an authority and lowers its case; false when it is none.
+bool take_authority(std::string_view authority, Request& request) {
+  if (!std::ranges::all_of(authority, is_host_byte)) return false;
+  std::string_view host = authority;
+  if (host.starts_with('[')) {
+    const auto close = host.find(']');
+    if (close == std::string_view::npos) return false;
+    const auto rest = host.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':') return false;
+    host = host.substr(0, close + 1);
+  } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
+    host = host.substr(0, colon);
+  }
+  const std::string_view port = authority.substr(host.size());
+  if (port.size() > 6 || !std::ranges::all_of(port.substr(port.empty() ? 0 : 1), [](char c) { return c >= '0' && c <= '9'; })) {
+    return false;
+  }
+  request.authority = authority;
+  if (std::ranges::any_of(host, [](char c) { return c >= 'A' && c <= 'Z'; })) {
+    char* lower = request.arena.text(host.size());
+    std::ranges::transform(host, lower, to_lower);
+    host = {lower, host.size()};
+  }
+  if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
+  request.host = host;
+  return true;
+}
+
+// absolute-form (RFC 9112 §3.2.2): the authority in the target counts, not the Host field.
+bool take_absolute_form(std::string_view& target, std::string_view& authority) {
+  std::string_view rest = target;
+  if (rest.size() > 7 && equal_ignoring_case(rest.substr(0, 7), "http://")) rest.remove_prefix(7);
+  else if (rest.size() > 8 && equal_ignoring_case(rest.substr(0, 8), "https://")) rest.remove_prefix(8);
+  else return false;
+  const std::size_t slash = std::min(rest.find_first_of("/?"), rest.size());
+  authority = rest.substr(0, slash);
+  target = rest.substr(slash);
+  return !authority.empty() && authority.find('@') == std::string_view::npos;
+}
+
+Parsed interpret_target(Request& request) {
+  std::string_view target = request.target, authority;
+  const auto* host = request.headers.find(HeaderId::host);
+  if (target.front() != '/' && target != "*") {
+    if (!take_absolute_form(target, authority)) return refuse(400, "a bad target");
+    if (target.empty() || target.front() == '?') target = request.arena.join(std::string_view("/"), target);
+    request.target = target;
+  } else if (host != nullptr) {
+    authority = host->value;
+  }
+  if (target == "*" && request.method_id != Method::options) return refuse(400, "a target of * without OPTIONS");
+  if (!take_authority(authority, request)) return refuse(400, "a bad Host");
+  const std::size_t mark = std::min(target.find_first_of("?#"), target.size());
+  if (mark < target.size() && target[mark] == '#') return refuse(400, "a fragment in the target");
+  request.query = target.substr(std::min(mark + 1, target.size()));
+  if (!normalize_path(target.substr(0, mark), request.arena, request.path)) return refuse(400, "a bad path");
+  return {Parsed::whole};
+}
+
+Parsed interpret_request(Request& request) {
+  const Headers& headers = request.headers;
+  const Framing framing = framing_of(headers);
+  if (framing.problem != nullptr) return refuse(400, framing.problem);
+  if (framing.unknown_coding) return refuse(501, "a transfer coding other than chunked");
+  if (framing.chunked && request.minor_version == 0) return refuse(400, "Transfer-Encoding in HTTP/1.0");
+  request.content_length = framing.chunked ? unknown_length : std::max<std::int64_t>(framing.length, 0);
+
+  int hosts = 0;
+  request.keep_alive = request.minor_version > 0;
+  if (headers.seen() & mask(HeaderId::connection, HeaderId::expect, HeaderId::upgrade)) {
+    for (const Header& header : headers) {
+      if (header.id == HeaderId::connection) {
+        if (has_token(header.value, "close")) request.keep_alive = false;
+        else if (has_token(header.value, "keep-alive")) request.keep_alive = true;
+        request.upgrade |= has_token(header.value, "upgrade");
+      } else if (header.id == HeaderId::expect) {
+        if (!equal_ignoring_case(header.value, "100-continue")) return refuse(417, "an unknown expectation");
+        request.expects_continue = request.minor_version > 0;
+      }
+    }
+    request.upgrade &= headers.has(HeaderId::upgrade) && request.minor_version > 0;
+  }
+  for (const Header& header : headers) hosts += header.id == HeaderId::host;
+  if (hosts > 1) return refuse(400, "more than one Host");
+  if (hosts == 0 && request.minor_version > 0) return refuse(400, "no Host");
+  if (request.method_id == Method::connect) return refuse(405, "CONNECT");
+  return interpret_target(request);
+}
+
+// "GET /target HTTP/1.1\r\n"
+Parsed parse_request_line(Cursor& in, const HeadLimits& limits, Request& request) {
+  constexpr std::uint32_t method_max = 32;
+  const char* start = in.at;
+  const char* at = scan<is_token>(start, in.end);
+  if (at - start > method_max) return refuse(400, "a method that is too long");
+  if (at == in.end) return more;
+  if (*at != ' ' || at == start) return refuse(400, "a bad method");
+  request.method = {start, static_cast<std::size_t>(at - start)};
+  const char* target = ++at;
+  at = scan<is_target_byte>(at, in.end);
+  if (at - target > limits.target_bytes_max) return refuse(414, "a target that is too long");
+  if (at == in.end) return more;
+  if (*at != ' ' || at == target) return refuse(400, "a bad request line");
+  request.target = {target, static_cast<std::size_t>(at - target)};
+  ++at;
+  constexpr std::string_view version = "HTTP/";
+  const auto left = static_cast<std::size_t>(in.end - at);
+  if (std::memcmp(at, version.data(), std::min(left, version.size())) != 0) return refuse(400, "a bad version");
+  if (left < 10) return more;
+  if (at[6] != '.' || at[8] != '\r' || at[9] != '\n') return refuse(400, "a bad version");
+  if (at[5] != '1') return refuse(505, "a version other than HTTP/1");
+  if (at[7] < '0' || at[7] > '9') return refuse(400, "a bad version");
+  request.minor_version = at[7] == '0' ? 0 : 1;
+  request.method_id = method_of(request.method);
+  in.at = at + 10;
+  return {Parsed::whole};
+}
+
+}  // namespace
+
+Parsed parse_request(std::string_view bytes, const HeadLimits& limits, Request& request) {
+  Cursor in{bytes.data(), bytes.data(), bytes.data() + bytes.size()};
+  request.headers.clear();
+  for (int empty_lines = 0; in.end - in.at >= 2 && in.at[0] == '\r' && in.at[1] == '\n'; in.at += 2) {
+    if (++empty_lines > 4) return refuse(400, "empty lines before the request");
+  }
+  if (in.exhausted() || (in.end - in.at == 1 && *in.at == '\r')) return more;
+  Parsed parsed = parse_request_line(in, limits, request);
+  if (parsed.outcome != Parsed::whole) return parsed;
+  parsed = parse_fields(in, limits, request.headers);
+  if (parsed.outcome != Parsed::whole) return parsed;
+  request.head_size = parsed.size;
+  const Parsed meaning = interpret_request(request);
+  return meaning.outcome == Parsed::refused ? meaning : parsed;
+}
+
+Parsed parse_response(std::string_view bytes, const HeadLimits& limits, Response& response) {
+  Cursor in{bytes.data(), bytes.data(), bytes.data() + bytes.size()};
+  response.headers.clear();
+  constexpr std::string_view version = "HTTP/1.";
+  if (std::memcmp(in.at, version.data(), std::min(bytes.size(), version.size())) != 0) return refuse(502, "not HTTP/1");
+  if (bytes.size() < 14) return more;
+  const char* at = in.at;
+  const auto digit = [&](int i) { return at[i] >= '0' && at[i] <= '9' ? at[i] - '0' : -1000; };
+  response.status = digit(9) * 100 + digit(10) * 10 + digit(11);
+  if (digit(7) < 0 || at[8] != ' ' || response.status < 100 || (at[12] != ' ' && at[12] != '\r')) {
+    return refuse(502, "a bad status line");
+  }
+  response.minor_version = at[7] == '0' ? 0 : 1;
+  const char* reason = at + (at[12] == ' ' ? 13 : 12);
+  const char* stop = scan<is_field_byte>(reason, in.end);
+  if (stop - reason > limits.field_bytes_max) return refuse(502, "a status line that is too long");
+  if (in.end - stop < 2) return more;
+  if (stop[0] != '\r' || stop[1] != '\n') return refuse(502, "a bad status line");
+  response.reason = {reason, static_cast<std::size_t>(stop - reason)};
+  in.at = stop + 2;
+  Parsed parsed = parse_fields(in, limits, response.headers);
+  if (parsed.outcome == Parsed::refused) parsed.status = 502;
+  if (parsed.outcome != Parsed::whole) return parsed;
+  const Framing framing = framing_of(response.headers);
+  if (framing.problem != nullptr) return refuse(502, framing.problem);
+  if (framing.unknown_coding) return refuse(502, "a transfer coding other than chunked");
+  response.content_length = framing.length;
+  response.keep_alive = response.minor_version > 0;
+  for (const Header& header : response.headers) {
+    if (header.id != HeaderId::connection) continue;
+    if (has_token(header.value, "close")) response.keep_alive = false;
+    else if (has_token(header.value, "keep-alive")) response.keep_alive = true;
+  }
+  return parsed;
+}
+
+Parsed parse_trailers(std::string_view bytes, const HeadLimits& limits, Headers& trailers) {
+  Cursor in{bytes.data(), bytes.data(), bytes.data() + bytes.size()};
+  trailers.clear();
+  return parse_fields(in, limits, trailers);
+}
+
+}  // namespace sluice::http

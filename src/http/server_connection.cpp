@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/server_connection.h"
+
+#include <charconv>
+#include <ctime>
+
+#include "http/head_writer.h"
+
+namespace sluice::http {
+namespace {
+
+constexpr HeaderMask written_here = hop_by_hop | mask(HeaderId::content_length);
+
+std::string_view chunk_head(std::size_t size, std::array<char, 20>& into) {
+  char* end = std::to_chars(into.data(), into.data() + 16, size, 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {into.data(), static_cast<std::size_t>(end - into.data())};
+}
+
+iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
+
+}  // namespace
+
+ServerConnection::ServerConnection(net::Accepted accepted, const ServerOptions& options)
+    : stream_(std::move(accepted.stream)), peer_(accepted.peer), local_(accepted.local), options_(options) {}
+
+async::Task<bool> ServerConnection::wait_idle() {
+  if (!in_.empty()) co_return true;
+  in_.release();
+  const Duration patience = requests_ == 0 ? options_.header_timeout : options_.keepalive_timeout;
+  const ssize_t ready = co_await stream_->readable(after(stream_->loop().now(), patience));
+  co_return ready == 0;
+}
+
+Parsed ServerConnection::try_parse(Request& request) {
+  // A head that came in many pieces is parsed again when it has ended, or has doubled.
+  if (parsed_size_ > 0 && in_.size() < 2 * parsed_size_ && in_.view().find("\r\n\r\n") == std::string_view::npos) {
+    return {};
+  }
+  parsed_size_ = in_.size();
+  return parse_request(in_.view(), options_.head, request);
+}
+
+async::Task<ServerConnection::Head> ServerConnection::read_head(Request& request) {
+  body_ = nullptr;
+  parsed_size_ = 0;
+  in_.need();
+  in_.compact();
+  const Instant deadline = after(stream_->loop().now(), options_.header_timeout);
+  bool first = in_.empty();
+  for (;;) {
+    if (!first) {
+      const Parsed parsed = try_parse(request);
+      if (parsed.outcome == Parsed::whole) {
+        in_.skip(parsed.size);
+        ++requests_;
+        make_body(request);
+        if (options_.body_bytes_max > 0 && request.content_length > options_.body_bytes_max) {
+          refusal_ = {Parsed::refused, 0, 413, "a body that is too large"};
+          co_return Head::refused;
+        }
+        co_return Head::ready;
+      }
+      if (parsed.outcome == Parsed::refused) {
+        refusal_ = parsed;
+        co_return Head::refused;
+      }
+      if (in_.room() == 0) in_.grow(options_.head.head_bytes_max + 1024);
+    }
+    const bool nothing_yet = in_.empty();
+    const ssize_t count = co_await stream_->read(in_.tail(), in_.room(), deadline);
+    if (count == -ETIMEDOUT && !nothing_yet) {
+      refusal_ = {Parsed::refused, 0, 408, "the head did not come in time"};
+      co_return Head::refused;
+    }
+    if (count <= 0) co_return Head::closed;
+    in_.filled(static_cast<std::size_t>(count));
+    first = false;
+  }
+}
+
+void ServerConnection::make_body(Request& request) {
+  request.secure = stream_->secure();
+  if (request.content_length == 0) return;
+  BodyOptions body;
+  body.framing = request.content_length == unknown_length ? BodyFraming::chunked : BodyFraming::length;
+  body.length = std::max<std::int64_t>(request.content_length, 0);
+  body.size_max = options_.body_bytes_max;
+  body.patience = options_.body_timeout;
+  body.send_continue = request.expects_continue;
+  body_ = request.arena.make<StreamBody>(*stream_, in_, request.arena, body);
+  request.body = body_;
+}
+
+bool ServerConnection::may_have_body(const Request& request, const Response& response) const {
+  return request.method_id != Method::head && response.status != 204 && response.status != 304;
+}
+
+void ServerConnection::write_head(const Request& request, const Response& response, net::Buffer& out) const {
+  HeadWriter head(out);
+  head.text("HTTP/1.1 ").number(static_cast<std::uint64_t>(response.status)).text(" ");
+  head.text(response.reason.empty() ? reason_of(response.status) : response.reason).text("\r\n");
+  HeaderMask skip = written_here;
+  if (response.status == 101) skip &= ~mask(HeaderId::upgrade);
+  const Header* server = response.headers.find(HeaderId::server);
+  const bool own_server = server == nullptr || server->raw;  // an upstream's name is not ours to show
+  if (own_server) skip |= mask(HeaderId::server);
+  head.fields(response.headers, skip);
+  if (own_server && !options_.server_header.empty()) head.field("Server", options_.server_header);
+  if (!response.headers.has(HeaderId::date)) head.field("Date", http_date(stream_->loop().clock()));
+  if (response.status == 101) {
+    head.text("Connection: upgrade\r\n\r\n");
+    return;
+  }
+  if (response.content_length >= 0 && response.status != 204) {
+    head.text("Content-Length: ").number(static_cast<std::uint64_t>(response.content_length)).text("\r\n");
+  } else if (response.status != 204 && response.status != 304 && request.minor_version > 0) {
+    head.text("Transfer-Encoding: chunked\r\n");
+  }
+  head.text(close_after_ ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n");
+}
+
+async::Task<Result<>> ServerConnection::write(std::span<const iovec> pieces, Sent& sent) {
+  std::size_t size = 0;
+  for (const iovec& piece : pieces) size += piece.iov_len;
+  const ssize_t written = co_await stream_->write(pieces, options_.send_timeout);
+  if (written == 0) {
+    sent.bytes += size;
+    sent.head_sent = true;
+    co_return Result<>();
+  }
+  close_after_ = true;
+  if (written == -ETIMEDOUT) co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
+  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-written)), Fault::client);
+}
+
+async::Task<Result<>> ServerConnection::send(const Request& request, Response& response, Sent& sent) {
+  if (!request.keep_alive || requests_ >= options_.requests_max) close_after_ = true;
+  if (body_ != nullptr) {
+    body_->forgo_continue();
+    if (!body_->ended() && !body_->wholly_buffered()) close_after_ = true;
+  }
+  const bool streams = response.body != nullptr && may_have_body(request, response);
+  if (response.body == nullptr && response.status != 101 && response.content_length == unknown_length) {
+    response.content_length = static_cast<std::int64_t>(response.content.size());
+  }
+  const bool chunked = streams && response.content_length == unknown_length && request.minor_version > 0;
+  if (streams && response.content_length == unknown_length && !chunked) close_after_ = true;
+  net::Buffer head;
+  write_head(request, response, head);
+  if (streams) return stream_body(response, std::move(head), chunked, sent);
+  std::string_view content = may_have_body(request, response) && response.body == nullptr ? response.content : std::string_view();
+  sent.body_bytes += content.size();
+  return send_whole(std::move(head), content, sent);
+}
+
+async::Task<Result<>> ServerConnection::send_whole(net::Buffer head, std::string_view content, Sent& sent) {
+  const std::array pieces{piece_of(head.view()), piece_of(content)};
+  auto written = co_await write(pieces, sent);
+  co_return written;
+}
+
+async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent) {
+  std::array<char, 20> size_line;
+  net::Buffer last;  // "0\r\n", trailers, "\r\n"
+  for (bool more = true; more;) {
+    auto pulled = response.body->next();
+    if (!pulled.await_ready() && !head.empty()) {  // the head does not wait for a slow body
+      const std::array pieces{piece_of(head.view())};
+      auto written = co_await write(pieces, sent);
+      if (!written) co_return written;
+      head.release();
+    }
+    auto piece = co_await pulled;
+    if (!piece) {
+      close_after_ = true;
+      if (!head.empty()) {
+        const std::array pieces{piece_of(head.view())};
+        auto written = co_await write(pieces, sent);
+        if (!written) co_return written;
+      }
+      co_return std::unexpected(std::move(piece.error()));
+    }
+    more = !piece->empty() && !response.body->ended();
+    sent.body_bytes += piece->size();
+    std::array<iovec, 5> pieces;
+    std::size_t count = 0;
+    pieces[count++] = piece_of(head.view());
+    if (chunked && !piece->empty()) pieces[count++] = piece_of(chunk_head(piece->size(), size_line));
+    pieces[count++] = piece_of(*piece);
+    if (chunked && !piece->empty()) pieces[count++] = piece_of("\r\n");
+    if (chunked && !more) {
+      write_trailers(response.body->trailers(), last);
+      pieces[count++] = piece_of(last.view());
+    }
+    auto written = co_await write(std::span(pieces.data(), count), sent);
+    if (!written) co_return written;
+    head.release();
+  }
+  co_return Result<>();
+}
+
+void ServerConnection::write_trailers(const Headers* trailers, net::Buffer& out) const {
+  HeadWriter writer(out);
+  writer.text("0\r\n");
+  if (trailers != nullptr) writer.fields(*trailers, written_here | mask(HeaderId::host, HeaderId::authorization));
+  writer.end();
+}
+
+async::Task<Result<>> ServerConnection::send_interim(const Response& response) {
+  net::Buffer out;
+  HeadWriter head(out);
+  head.text("HTTP/1.1 ").number(static_cast<std::uint64_t>(response.status)).text(" ");
+  head.text(response.reason).text("\r\n").fields(response.headers, written_here).end();
+  Sent ignored;
+  const std::array pieces{piece_of(out.view())};
+  auto written = co_await write(pieces, ignored);
+  co_return written;
+}
+
+bool ServerConnection::finish(const Request&) {
+  if (body_ != nullptr && !close_after_) {
+    while (!body_->ended()) {  // wholly buffered: read over it
+      auto skipped = body_->next();
+      if (!skipped.await_ready()) break;
+      if (!skipped.await_resume()) break;
+    }
+    if (!body_->ended()) close_after_ = true;
+    net::Buffer excess = body_->take_excess();
+    if (!excess.empty()) in_ = std::move(excess);
+  }
+  body_ = nullptr;
+  if (in_.empty()) in_.release();
+  return !close_after_;
+}
+
+async::Task<> ServerConnection::close() {
+  constexpr Duration linger = std::chrono::seconds(5);
+  constexpr std::size_t read_over_max = 1 << 20;
+  stream_->shutdown_write();
+  const Instant deadline = after(stream_->loop().now(), linger);
+  in_.release();
+  in_.need();
+  for (std::size_t total = 0; total < read_over_max;) {
+    const ssize_t count = co_await stream_->read(in_.data(), in_.capacity(), deadline);
+    if (count <= 0) break;
+    total += static_cast<std::size_t>(count);
+  }
+  in_.release();
+}
+
+std::string format_http_date(std::int64_t unix_seconds) {
+  std::tm parts{};
+  const std::time_t seconds = unix_seconds;
+  ::gmtime_r(&seconds, &parts);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return {text, size};
+}
+
+std::string_view http_date(const Clock& clock) {
+  thread_local std::int64_t made_for = -1;
+  thread_local std::string text;
+  const std::int64_t now = clock.wall() / 1'000'000'000;
+  if (now != made_for) {
+    made_for = now;
+    text = format_http_date(now);
+  }
+  return text;
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server side of one HTTP/1.1 connection: reads heads, gives bodies, sends responses, and knows whether the
+// connection can go on. Whoever serves it (the gateway's pipeline, the Admin API) owns it and calls, for each request,
+// `read_head`, then `send`, then `finish`. One loop.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "http/message.h"
+#include "http/parser.h"
+#include "http/stream_body.h"
+#include "net/network.h"
+
+namespace sluice::http {
+
+struct ServerOptions {
+  HeadLimits head;
+  Duration header_timeout = std::chrono::seconds(60);     // for the whole head; 408 beyond
+  Duration body_timeout = std::chrono::seconds(60);       // between two reads of a body; 408 beyond
+  Duration keepalive_timeout = std::chrono::seconds(60);  // idle between requests
+  Duration send_timeout = std::chrono::seconds(10);       // the client takes nothing for so long
+  std::int64_t body_bytes_max = 0;                        // 413 beyond; 0: no limit
+  std::uint32_t requests_max = 1000;                      // on one connection
+  std::string server_header;                              // value of the Server field; "" leaves it out
+};
+
+class ServerConnection {
+ public:
+  ServerConnection(net::Accepted accepted, const ServerOptions& options);
+
+  enum class Head : std::uint8_t { ready, closed, refused };
+  // Reads the next request's head. Closed: nothing came, or it broke off. Refused: `refusal` says with what.
+  async::Task<Head> read_head(Request& request);
+  const Parsed& refusal() const { return refusal_; }
+
+  // Waits, without holding a buffer, until something of the next request is there. False: it is time to close.
+  async::Task<bool> wait_idle();
+  bool has_input() const { return !in_.empty(); }
+
+  // What `send` did, also when it fails.
+  struct Sent {
+    std::uint64_t bytes = 0, body_bytes = 0;
+    bool head_sent = false;
+  };
+  async::Task<Result<>> send(const Request& request, Response& response, Sent& sent);
+  // An interim answer (RFC 9110 §15.2) of the upstream, passed on.
+  async::Task<Result<>> send_interim(const Response& response);
+
+  // Behind a response: whether another request can follow. What was read of it is kept.
+  bool finish(const Request& request);
+  // Says goodbye properly: no more is written, what still comes is read over for a while (RFC 9112 §9.6).
+  async::Task<> close();
+
+  // The next response says Connection: close.
+  void stop_after_this() { close_after_ = true; }
+  bool closes() const { return close_after_; }
+  std::uint32_t requests() const { return requests_; }
+  net::Stream& stream() { return *stream_; }
+  // Bytes read behind the last head, for a tunnel.
+  net::Buffer take_input() { return std::move(in_); }
+  const Endpoint& peer() const { return peer_; }
+  const Endpoint& local() const { return local_; }
+  const ServerOptions& options() const { return options_; }
+  StreamBody* body() { return body_; }
+
+ private:
+  Parsed try_parse(Request& request);
+  void make_body(Request& request);
+  void write_head(const Request& request, const Response& response, net::Buffer& out) const;
+  bool may_have_body(const Request& request, const Response& response) const;
+  async::Task<Result<>> send_whole(net::Buffer head, std::string_view content, Sent& sent);
+  async::Task<Result<>> stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent);
+  async::Task<Result<>> write(std::span<const iovec> pieces, Sent& sent);
+  void write_trailers(const Headers* trailers, net::Buffer& out) const;
+
+  std::unique_ptr<net::Stream> stream_;
+  Endpoint peer_, local_;
+  const ServerOptions& options_;
+  net::Buffer in_;
+  StreamBody* body_ = nullptr;  // of the current request, in its arena
+  Parsed refusal_;
+  std::size_t parsed_size_ = 0;  // how much an incomplete parse had seen
+  std::uint32_t requests_ = 0;
+  bool close_after_ = false;
+};
+
+// The value of the Date field now, made once a second and thread.
+std::string_view http_date(const Clock& clock);
+// Any wall time, in the same form (IMF-fixdate, RFC 9110 §5.6.7).
+std::string format_http_date(std::int64_t unix_seconds);
+
+}  // namespace sluice::http
