@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures Sluice side by side with nginx and haproxy: tests/bench/run.py [--quick] [--only NAME]...
+
+CPU a request is the figure to judge by: total from schedstat, its user share from the kernel's split of it.
+Rounds of the contestants are interleaved; the proxy has core 0, the load generator and the upstream core 1.
+Prints a table and writes build/bench/results.json. README.md beside this file tells how to read it.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import figures
+
+TOP = Path(__file__).resolve().parent.parent.parent
+
+
+def show(results, goals):
+    print(f"\n{'figure':32} {'value':>10} {'unit':6} {'spread':>21} {'nginx':>9} {'haproxy':>9}  to reach")
+    for result in results:
+        spread = "{:.3f} – {:.3f}".format(*result["spread"])
+        peers = [result["peers"].get(name) for name in ("nginx", "haproxy")]
+        told = ["{:9.3f}".format(peer) if peer is not None else " " * 9 for peer in peers]
+        goal = goals.get(result["name"])
+        mark = "" if goal is None else f"≤ {goal:g} " + ("ok" if result["value"] <= goal else "MISSED")
+        value = f"{result['name']:32} {result['value']:10.3f} {result['unit']:6}"
+        print(f"{value} {spread:>21} {told[0]} {told[1]}  {mark}")
+
+
+def save(results, only):
+    """A run of some figures keeps the others that are there."""
+    path = TOP / "build/bench/results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = []
+    if only and path.exists():
+        fresh = {result["name"] for result in results}
+        kept = [result for result in json.loads(path.read_text()) if result["name"] not in fresh]
+    path.write_text(json.dumps(kept + results, indent=1) + "\n")
+    print(f"\nwritten: {path.relative_to(TOP)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="short rounds: for a look, not for a record")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help=" ".join(figures.ALL))
+    parser.add_argument(
+        "--without-sluice", action="store_true", help="only the peers, to try the bench itself"
+    )
+    options = parser.parse_args()
+    for name in options.only:
+        if name not in figures.ALL:
+            parser.error(f"'{name}' is no figure; there are {', '.join(figures.ALL)}")
+    bench = figures.Bench(options)
+    results = []
+    for name, measured in figures.ALL.items():
+        if options.only and name not in options.only:
+            continue
+        print(f"== {name}", flush=True)
+        results += measured(bench)
+    for result in results:
+        result["value"] = round(result["value"], 4)
+        result["spread"] = [round(value, 4) for value in result["spread"]]
+        result["peers"] = {name: round(value, 4) for name, value in result["peers"].items()}
+    show(results, {} if options.without_sluice else figures.GOALS)
+    if not options.without_sluice:
+        save(results, options.only)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
