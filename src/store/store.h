@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where resources are kept: a revisioned key-value store with conditional transactions, history and a watch
+// that tells every committed change in order. Keys look as APISIX lays them out ("/apisix/routes/1"), values
+// are the JSON text as it is to be served back. A Store belongs to one loop (the control thread's): every
+// call is made there and every result and change arrives there. A write is answered when it is durable.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "async/task.h"
+#include "base/result.h"
+
+namespace sluice::store {
+
+// Counts committed transactions that wrote something; 0 is the empty store.
+using Revision = std::int64_t;
+
+struct Entry {
+  std::string key;
+  std::string value;
+  Revision created = 0;   // when the key came into being
+  Revision modified = 0;  // when it was written last
+};
+
+struct Change {
+  Revision revision = 0;
+  std::string key;
+  std::optional<std::string> value;  // nothing: the key was removed
+  Revision created = 0;
+};
+
+struct Condition {
+  enum class Kind : std::uint8_t {
+    exists,        // the key is there
+    absent,        // it is not
+    unchanged,     // its `modified` is still `revision`
+    unreferenced,  // no entry outside this transaction's removals was written with a reference to it
+  };
+  Kind kind = Kind::exists;
+  std::string key;
+  Revision revision = 0;
+};
+
+struct Write {
+  std::string key;
+  std::optional<std::string> value;     // nothing removes the key; removing what is not there changes nothing
+  std::vector<std::string> references;  // keys of other entries that this value names
+};
+
+struct Transaction {
+  std::vector<Condition> conditions;  // looked at in order; all hold, or nothing is written
+  std::vector<Write> writes;
+  std::string who;  // for the history: the name of the key, "cli", …
+};
+
+struct Committed {
+  bool done = false;
+  std::size_t failed = 0;  // the first condition that did not hold
+  std::string by;          // of `unreferenced`: a key that still refers
+  Revision revision = 0;   // of the store after this
+  struct Written {
+    Revision created = 0;
+    bool existed = false;  // before
+  };
+  std::vector<Written> written;  // one for each write
+};
+
+struct Page {
+  std::vector<Entry> entries;  // in the order of keys
+  Revision revision = 0;
+  bool more = false;  // ask again, after the last key
+};
+
+// One line of the history.
+struct Record {
+  Revision revision = 0;
+  std::int64_t at_ms = 0;  // Unix time
+  std::string who;
+  std::string key;
+  std::optional<std::string> value;
+};
+
+// Ends the watch when it is destroyed. Lives on the store's loop, not longer than the store.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+};
+
+class Store {
+ public:
+  // Changes of one or more revisions, in order, each exactly once; or the error that ended the watch (the
+  // history does not reach back to `from`: read everything again).
+  using OnChanges = std::function<void(Result<std::vector<Change>>)>;
+
+  virtual ~Store() = default;
+
+  virtual async::Task<Result<std::optional<Entry>>> get(std::string key) = 0;
+  // Entries whose key begins with `prefix` and comes after `after`; `limit` 1 to 10000.
+  virtual async::Task<Result<Page>> list(std::string prefix, std::string after, std::size_t limit) = 0;
+  virtual async::Task<Result<Committed>> transact(Transaction transaction) = 0;
+  // A number never given before, for ids.
+  virtual async::Task<Result<std::int64_t>> next_id() = 0;
+  // What happened before revision `before` to keys that begin with `prefix`, latest first; `limit` 1 to
+  // 10000.
+  virtual async::Task<Result<std::vector<Record>>> history(std::string prefix, Revision before,
+                                                           std::size_t limit) = 0;
+  // Changes after `from` and from then on.
+  virtual std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) = 0;
+  // A consistent copy into a new file of mode 0600; an older file of that name is replaced once the copy is
+  // whole.
+  virtual async::Task<Result<>> backup(std::string path) = 0;
+
+  // Reads everything in one go, at start: `sink` is called for each entry in the order of keys; the revision
+  // read.
+  virtual Result<Revision> scan(std::string prefix, const std::function<void(Entry&&)>& sink) = 0;
+};
+
+}  // namespace sluice::store

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/tables.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+
+namespace sluice::store {
+namespace {
+
+constexpr std::int64_t format_version = 1;
+constexpr std::int64_t ids_at_once = 1000;
+
+constexpr const char* schema = R"(
+  CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+                      created INTEGER NOT NULL, modified INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE reference (source TEXT NOT NULL, target TEXT NOT NULL,
+                          PRIMARY KEY (source, target)) WITHOUT ROWID;
+  CREATE INDEX reference_target ON reference (target);
+  CREATE TABLE history (revision INTEGER NOT NULL, ordinal INTEGER NOT NULL, key TEXT NOT NULL, value TEXT,
+                        created INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
+                        PRIMARY KEY (revision, ordinal)) WITHOUT ROWID;
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO meta VALUES ('revision', 0), ('ids', 1), ('history_from', 0), ('opened', 0);
+)";
+
+// The first text after every text that begins with `prefix`.
+std::string end_of(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (!prefix.empty()) ++prefix.back();
+  return prefix.empty() ? std::string("\xff") : prefix;
+}
+
+Result<> create_file(const std::string& path, int flags) {
+  int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
+  if (file < 0) {
+    return fail(ErrorKind::system,
+                fmt::format("cannot open the store {}: {}; its folder must exist and be writable", path,
+                            system_message("open", errno)));
+  }
+  ::close(file);
+  return {};
+}
+
+Entry entry_of(const Statement& row) { return {row.text(0), row.text(1), row.number(2), row.number(3)}; }
+
+}  // namespace
+
+Result<std::unique_ptr<Tables>> Tables::open(const SqliteOptions& options) {
+  auto file = create_file(options.path, 0);
+  if (!file) return std::unexpected(file.error());
+  auto database = Database::open(options.path, Database::Mode::read_write);
+  if (!database) return std::unexpected(database.error());
+  std::unique_ptr<Tables> tables(new Tables);
+  tables->options_ = options;
+  tables->database_ = std::move(*database);
+  Database& db = tables->database_;
+  if (auto set = db.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;"); !set) {
+    return std::unexpected(set.error());
+  }
+  auto version = db.number("PRAGMA user_version");
+  if (!version) return std::unexpected(version.error());
+  if (*version > format_version) {
+    return fail(
+        ErrorKind::system,
+        fmt::format(
+            "the store {} has format {}, this version reads up to {}: start the newer version again, or "
+            "put a backup made by this one in its place",
+            options.path, *version, format_version));
+  }
+  auto sound = db.text("PRAGMA quick_check(1)");
+  if (!sound) return std::unexpected(sound.error());
+  if (*sound != "ok") {
+    return fail(ErrorKind::system,
+                fmt::format("the store {} is damaged ({}): put a backup in its place, or move it away "
+                            "to start empty",
+                            options.path, *sound));
+  }
+  if (auto made = tables->create(*version); !made) return std::unexpected(made.error());
+  if (auto ready = tables->prepare(); !ready) return std::unexpected(ready.error());
+  return tables;
+}
+
+// Creates the tables in an empty file, and writes once in any case: a full or read-only disk shows now.
+Result<> Tables::create(std::int64_t version) {
+  if (auto begun = begin(); !begun) return begun;
+  if (version == 0) {
+    auto count = database_.number("SELECT count(*) FROM sqlite_master");
+    if (count && *count > 0) {
+      rollback();
+      return fail(ErrorKind::system,
+                  fmt::format("{} is an SQLite file of another program: give the store a file of its "
+                              "own",
+                              options_.path));
+    }
+    auto made = database_.run(schema);
+    if (made) made = database_.run(fmt::format("PRAGMA user_version={}", format_version).c_str());
+    if (!made) return rollback(), made;
+  }
+  auto opened = fmt::format("UPDATE meta SET value={} WHERE name='opened'", std::time(nullptr));
+  if (auto written = database_.run(opened.c_str()); !written) return rollback(), written;
+  return commit();
+}
+
+Result<> Tables::prepare() {
+  struct {
+    Statement& statement;
+    std::string_view sql;
+  } all[]{
+      {get_, "SELECT key, value, created, modified FROM entry WHERE key=?"},
+      {list_,
+       "SELECT key, value, created, modified FROM entry WHERE key>? AND key>=? AND key<? ORDER BY key LIMIT "
+       "?"},
+      {put_, "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)"},
+      {remove_, "DELETE FROM entry WHERE key=?"},
+      {refer_, "INSERT OR IGNORE INTO reference VALUES (?, ?)"},
+      {unrefer_, "DELETE FROM reference WHERE source=?"},
+      {referrers_, "SELECT source FROM reference WHERE target=? ORDER BY source"},
+      {record_, "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)"},
+      {meta_, "UPDATE meta SET value=? WHERE name=?"},
+      {history_,
+       "SELECT revision, at_ms, who, key, value FROM history WHERE revision<? AND key>=? AND key<? "
+       "ORDER BY revision DESC, ordinal DESC LIMIT ?"},
+      {since_,
+       "SELECT revision, key, value, created FROM history WHERE revision>? ORDER BY revision, ordinal"},
+      {prune_, "DELETE FROM history WHERE revision<=?"},
+  };
+  for (auto& [statement, sql] : all) {
+    auto prepared = Statement::prepare(database_, sql);
+    if (!prepared) return std::unexpected(prepared.error());
+    statement = std::move(*prepared);
+  }
+  auto revision = database_.number("SELECT value FROM meta WHERE name='revision'");
+  if (!revision) return std::unexpected(revision.error());
+  auto ids = database_.number("SELECT value FROM meta WHERE name='ids'");
+  if (!ids) return std::unexpected(ids.error());
+  revision_ = revision_saved_ = *revision;
+  next_id_ = ids_reserved_ = *ids;
+  return {};
+}
+
+Result<> Tables::commit() {
+  if (revision_ != revision_saved_) {
+    auto saved = save_meta("revision", revision_);
+    // Pruned in steps, so that no commit pays for many others.
+    if (saved && revision_ / 256 != revision_saved_ / 256 && revision_ > options_.history_max) {
+      saved = prune_.bind(0, revision_ - options_.history_max).run();
+      if (saved) saved = save_meta("history_from", revision_ - options_.history_max);
+    }
+    if (!saved) return rollback(), saved;
+  }
+  auto done = database_.run("COMMIT");
+  if (!done) return rollback(), done;
+  revision_saved_ = revision_;
+  return {};
+}
+
+void Tables::rollback() {
+  if (database_.in_transaction()) (void)database_.run("ROLLBACK");
+  revision_ = revision_saved_;
+  ids_reserved_ = std::min(ids_reserved_, next_id_);  // a reservation that was not kept is made again
+}
+
+Result<> Tables::save_meta(std::string_view name, std::int64_t value) {
+  return meta_.bind(0, value).bind(1, name).run();
+}
+
+Result<std::optional<Entry>> Tables::get(const std::string& key) {
+  auto row = get_.bind(0, key).step();
+  Result<std::optional<Entry>> result;
+  if (!row) {
+    result = std::unexpected(row.error());
+  } else if (*row) {
+    *result = entry_of(get_);
+  }
+  get_.reset();
+  return result;
+}
+
+Result<Page> Tables::list(const std::string& prefix, const std::string& after, std::size_t limit) {
+  limit = std::clamp<std::size_t>(limit, 1, 10'000);
+  auto end = end_of(prefix);
+  list_.bind(0, after).bind(1, prefix).bind(2, end).bind(3, static_cast<std::int64_t>(limit + 1));
+  Page page;
+  page.revision = revision_;
+  for (;;) {
+    auto row = list_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    if (page.entries.size() == limit) {
+      page.more = true;
+      break;
+    }
+    page.entries.push_back(entry_of(list_));
+  }
+  list_.reset();
+  return page;
+}
+
+Result<std::vector<Record>> Tables::history(const std::string& prefix, Revision before, std::size_t limit) {
+  auto end = end_of(prefix);
+  auto most = static_cast<std::int64_t>(std::clamp<std::size_t>(limit, 1, 10'000));
+  history_.bind(0, before).bind(1, prefix).bind(2, end).bind(3, most);
+  std::vector<Record> records;
+  for (;;) {
+    auto row = history_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    auto& record = records.emplace_back();
+    record = {history_.number(0), history_.number(1), history_.text(2), history_.text(3), {}};
+    if (!history_.is_null(4)) record.value = history_.text(4);
+  }
+  history_.reset();
+  return records;
+}
+
+Result<std::vector<Change>> Tables::changes_since(Revision from) {
+  auto first = database_.number("SELECT value FROM meta WHERE name='history_from'");
+  if (!first) return std::unexpected(first.error());
+  if (from < *first || from > revision_) {
+    return fail(ErrorKind::not_found,
+                fmt::format("the history reaches from revision {} to {}, not to {}: read all again", *first,
+                            revision_, from));
+  }
+  std::vector<Change> changes;
+  since_.bind(0, from);
+  for (;;) {
+    auto row = since_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    auto& change = changes.emplace_back();
+    change = {since_.number(0), since_.text(1), {}, since_.number(3)};
+    if (!since_.is_null(2)) change.value = since_.text(2);
+  }
+  since_.reset();
+  return changes;
+}
+
+Result<bool> Tables::holds(const Condition& condition, const Transaction& transaction, Committed& result) {
+  if (condition.kind != Condition::Kind::unreferenced) {
+    auto found = get(condition.key);
+    if (!found) return std::unexpected(found.error());
+    switch (condition.kind) {
+      case Condition::Kind::exists:
+        return found->has_value();
+      case Condition::Kind::absent:
+        return !found->has_value();
+      default:
+        return (found->has_value() ? (*found)->modified : 0) == condition.revision;
+    }
+  }
+  referrers_.bind(0, condition.key);
+  bool free = true;
+  for (;;) {
+    auto row = referrers_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    auto source = referrers_.text(0);
+    bool leaves =
+        std::ranges::any_of(transaction.writes, [&](const Write& w) { return w.key == source && !w.value; });
+    if (leaves) continue;
+    result.by = std::move(source);
+    free = false;
+    break;
+  }
+  referrers_.reset();
+  return free;
+}
+
+Result<Committed> Tables::apply(const Transaction& transaction, std::int64_t now_ms,
+                                std::vector<Change>& changes) {
+  Committed result;
+  for (const auto& condition : transaction.conditions) {
+    auto held = holds(condition, transaction, result);
+    if (!held) return std::unexpected(held.error());
+    if (!*held) {
+      result.revision = revision_;
+      return result;
+    }
+    ++result.failed;
+  }
+  auto before = changes.size();
+  ++revision_;
+  for (const auto& one : transaction.writes) {
+    if (auto done = write(one, transaction, result, now_ms, changes); !done)
+      return std::unexpected(done.error());
+  }
+  if (changes.size() == before) --revision_;
+  result.done = true;
+  result.revision = revision_;
+  return result;
+}
+
+Result<> Tables::write(const Write& write, const Transaction& transaction, Committed& result,
+                       std::int64_t now_ms, std::vector<Change>& changes) {
+  auto found = get(write.key);
+  if (!found) return std::unexpected(found.error());
+  bool existed = found->has_value();
+  Revision created = existed ? (*found)->created : revision_;
+  result.written.push_back({created, existed});
+  if (!existed && !write.value) return {};
+  if (auto referred = set_references(write); !referred) return referred;
+  Result<> done;
+  if (write.value) {
+    done = put_.bind(0, write.key).bind(1, *write.value).bind(2, created).bind(3, revision_).run();
+  } else {
+    done = remove_.bind(0, write.key).run();
+  }
+  if (!done) return done;
+  changes.push_back({revision_, write.key, write.value, created});
+  return record(changes.back(), static_cast<std::int64_t>(result.written.size()), now_ms, transaction.who);
+}
+
+Result<> Tables::set_references(const Write& write) {
+  auto done = unrefer_.bind(0, write.key).run();
+  for (const auto& target : write.references) {
+    if (!done || !write.value) break;
+    done = refer_.bind(0, write.key).bind(1, target).run();
+  }
+  return done;
+}
+
+Result<> Tables::record(const Change& change, std::int64_t ordinal, std::int64_t now_ms,
+                        const std::string& who) {
+  record_.bind(0, change.revision).bind(1, ordinal).bind(2, change.key);
+  if (change.value) {
+    record_.bind(3, *change.value);
+  } else {
+    record_.bind_null(3);
+  }
+  return record_.bind(4, change.created).bind(5, now_ms).bind(6, who).run();
+}
+
+Result<std::int64_t> Tables::next_id() {
+  if (next_id_ >= ids_reserved_) {
+    auto saved = save_meta("ids", next_id_ + ids_at_once);
+    if (!saved) return std::unexpected(saved.error());
+    ids_reserved_ = next_id_ + ids_at_once;
+  }
+  return next_id_++;
+}
+
+Result<> Tables::backup(const std::string& path) { return backup_file(options_.path, path); }
+
+Result<> Tables::backup_file(const std::string& from, const std::string& to) {
+  auto source = Database::open(from, Database::Mode::read_only);
+  if (!source) return std::unexpected(source.error());
+  auto unfinished = to + ".unfinished";
+  ::unlink(unfinished.c_str());
+  if (auto made = create_file(unfinished, O_EXCL); !made) return made;
+  auto copied = source->copy_to(unfinished);
+  if (!copied) {
+    ::unlink(unfinished.c_str());
+    return copied;
+  }
+  if (int file = ::open(unfinished.c_str(), O_RDONLY | O_CLOEXEC); file >= 0) {
+    ::fsync(file);
+    ::close(file);
+  }
+  if (std::rename(unfinished.c_str(), to.c_str()) != 0) {
+    auto error = errno;
+    ::unlink(unfinished.c_str());
+    return fail(ErrorKind::system,
+                fmt::format("cannot write the backup {}: {}", to, system_message("rename", error)));
+  }
+  return {};
+}
+
+Result<Revision> Tables::scan(const std::string& path, const std::string& prefix,
+                              const std::function<void(Entry&&)>& sink) {
+  auto database = Database::open(path, Database::Mode::read_only);
+  if (!database) return std::unexpected(database.error());
+  if (auto begun = database->run("BEGIN"); !begun) return std::unexpected(begun.error());
+  auto revision = database->number("SELECT value FROM meta WHERE name='revision'");
+  if (!revision) return revision;
+  auto rows = Statement::prepare(
+      *database, "SELECT key, value, created, modified FROM entry WHERE key>=? AND key<? ORDER BY key");
+  if (!rows) return std::unexpected(rows.error());
+  auto end = end_of(prefix);
+  rows->bind(0, prefix).bind(1, end);
+  for (;;) {
+    auto row = rows->step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    sink(entry_of(*rows));
+  }
+  return revision;
+}
+
+}  // namespace sluice::store

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store's tables in SQLite and what is done with them: opening with all checks, reading, writing one
+// transaction, history. Knows nothing of threads and loops; a `Tables` is used by one thread at a time (the
+// store thread).
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/database.h"
+#include "store/store.h"
+
+namespace sluice::store {
+
+struct SqliteOptions {
+  std::string path;
+  std::int64_t history_max = 10'000;  // revisions kept
+};
+
+class Tables {
+ public:
+  // Opens, creates when absent (mode 0600), checks version and integrity, and that the disk takes a write.
+  static Result<std::unique_ptr<Tables>> open(const SqliteOptions& options);
+
+  Result<> begin() { return database_.run("BEGIN IMMEDIATE"); }
+  // Commits and is durable. After an error nothing since `begin` has happened.
+  Result<> commit();
+  void rollback();
+
+  Result<std::optional<Entry>> get(const std::string& key);
+  Result<Page> list(const std::string& prefix, const std::string& after, std::size_t limit);
+  Result<std::vector<Record>> history(const std::string& prefix, Revision before, std::size_t limit);
+  // Changes after `from`; ErrorKind::not_found when the history does not reach back that far.
+  Result<std::vector<Change>> changes_since(Revision from);
+  // Inside begin … commit. Appends what changed.
+  Result<Committed> apply(const Transaction& transaction, std::int64_t now_ms, std::vector<Change>& changes);
+  Result<std::int64_t> next_id();
+  Result<> backup(const std::string& path);
+  Revision revision() const { return revision_; }
+
+  // A consistent copy of the store at `from`, which another process may be using.
+  static Result<> backup_file(const std::string& from, const std::string& to);
+  static Result<Revision> scan(const std::string& path, const std::string& prefix,
+                               const std::function<void(Entry&&)>& sink);
+
+ private:
+  Tables() = default;
+  Result<> create(std::int64_t version);
+  Result<> prepare();
+  Result<bool> holds(const Condition& condition, const Transaction& transaction, Committed& result);
+  Result<> write(const Write& write, const Transaction& transaction, Committed& result, std::int64_t now_ms,
+                 std::vector<Change>& changes);
+  Result<> set_references(const Write& write);
+  Result<> record(const Change& change, std::int64_t ordinal, std::int64_t now_ms, const std::string& who);
+  Result<> save_meta(std::string_view name, std::int64_t value);
+
+  SqliteOptions options_;
+  Database database_;
+  Revision revision_ = 0;
+  Revision revision_saved_ = 0;  // to go back to after a rollback
+  std::int64_t next_id_ = 0;
+  std::int64_t ids_reserved_ = 0;  // below this no id needs a write
+  Statement get_, list_, put_, remove_, refer_, unrefer_, referrers_, record_, meta_, history_, since_,
+      prune_;
+};
+
+}  // namespace sluice::store
