@@ -50,13 +50,10 @@ struct Info {
   bool authenticates = false;  // it attaches a consumer
 };
 
-// How the platform handles one type of config: its fields, and what is made of it.
+// How the platform handles one type of config: its schema and how it is checked.
 struct ConfigType {
   json::Value (*schema)() = nullptr;
-  // Collects every problem of `config` under `path`.
-  void (*check)(const json::Value& config, std::string_view path, json::Problems&, json::Warnings*) = nullptr;
-  // Names of the fields that are secrets, as "password" or "auth.token".
-  json::Value (*masked)(const json::Value& config) = nullptr;
+  bool (*check)(const json::Value& config, json::Reader& reader) = nullptr;
 };
 
 struct PluginType : Info {
@@ -64,10 +61,10 @@ struct PluginType : Info {
   std::uint16_t* index = nullptr;  // its place in the list, set once at start
   ConfigType config, consumer, metadata;
   // The plugin object; null with problems when the config does not hold.
-  std::unique_ptr<const Plugin> (*make)(const json::Value& config, json::Problems&) = nullptr;
+  std::unique_ptr<const Plugin> (*make)(const json::Value& config, json::Reader& reader) = nullptr;
   // Consumer side of an authenticating plugin: the compiled config and what it is looked up by.
-  std::shared_ptr<const void> (*make_consumer)(const json::Value& config, json::Problems&, std::string& credential) = nullptr;
-  std::shared_ptr<const void> (*make_metadata)(const json::Value& config, json::Problems&) = nullptr;
+  std::shared_ptr<const void> (*make_consumer)(const json::Value& config, json::Reader&, std::string& credential) = nullptr;
+  std::shared_ptr<const void> (*make_metadata)(const json::Value& config, json::Reader&) = nullptr;
 
   bool runs_in(Phase phase) const { return (phases & static_cast<std::uint8_t>(phase)) != 0; }
 };
@@ -91,25 +88,17 @@ constexpr std::uint8_t phases_of() {
 
 template <class C>
 constexpr ConfigType config_type() {
-  return {[] { return json::schema_of<C>(); },
-          [](const json::Value& config, std::string_view path, json::Problems& problems, json::Warnings* warnings) {
+  return {[] { return json::schema<C>(); },
+          [](const json::Value& config, json::Reader& reader) {
             C parsed;
-            json::read(config, parsed, path, problems, warnings);
-          },
-          [](const json::Value& config) {
-            C parsed;
-            json::Problems ignored;
-            json::read(config, parsed, "", ignored, nullptr);
-            return json::write(parsed, json::Secrets::masked);
+            return json::read(config, parsed, reader);
           }};
 }
 
 template <class C>
-std::shared_ptr<const void> make_config(const json::Value& config, json::Problems& problems) {
+std::shared_ptr<const void> make_config(const json::Value& config, json::Reader& reader) {
   auto parsed = std::make_shared<C>();
-  const auto before = problems.size();
-  json::read(config, *parsed, "", problems, nullptr);
-  if (problems.size() != before) return nullptr;
+  if (!json::read(config, *parsed, reader)) return nullptr;
   return parsed;
 }
 }  // namespace detail
@@ -120,17 +109,15 @@ template <class T>
 constexpr PluginType plugin(Info info) {
   static_assert(detail::phases_of<T>() != 0, "a plugin overrides at least one phase");
   PluginType type{info, detail::phases_of<T>(), &detail::type_index<T>, detail::config_type<typename T::Config>()};
-  type.make = [](const json::Value& config, json::Problems& problems) -> std::unique_ptr<const Plugin> {
+  type.make = [](const json::Value& config, json::Reader& reader) -> std::unique_ptr<const Plugin> {
     typename T::Config parsed;
-    const auto before = problems.size();
-    json::read(config, parsed, "", problems, nullptr);
-    if (problems.size() != before) return nullptr;
+    if (!json::read(config, parsed, reader)) return nullptr;
     return std::make_unique<const T>(std::move(parsed));
   };
   if constexpr (requires { typename T::Consumer; }) {
     type.consumer = detail::config_type<typename T::Consumer>();
-    type.make_consumer = [](const json::Value& config, json::Problems& problems, std::string& credential) {
-      auto made = detail::make_config<typename T::Consumer>(config, problems);
+    type.make_consumer = [](const json::Value& config, json::Reader& reader, std::string& credential) {
+      auto made = detail::make_config<typename T::Consumer>(config, reader);
       if (made) credential = static_cast<const typename T::Consumer*>(made.get())->credential();
       return made;
     };

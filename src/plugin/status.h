@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the Admin, control and status APIs ask of the running gateway. Implemented by main/ over the publisher
+// and the health checks; used on the control thread.
+#pragma once
+#include <cstdint>
+
+#include "async/task.h"
+#include "base/result.h"
+#include "json/value.h"
+
+namespace sluice::plugin {
+
+class Status {
+ public:
+  virtual ~Status() = default;
+  // Waits until every worker serves with the configuration of `revision` or a later one. Error: it was not
+  // applied in time, or could not be compiled (the sentence says why).
+  virtual async::Task<Result<>> applied(std::int64_t revision) = 0;
+  // Workers run.
+  virtual bool started() const = 0;
+  // Every worker holds a configuration.
+  virtual bool ready() const = 0;
+  // Every health checker: [{"name": "/apisix/upstreams/1", "type": "http", "nodes": [{"ip", "port",
+  // "hostname", "status", "counter": {"success", "tcp_failure", "http_failure", "timeout_failure"}}]}].
+  virtual json::Value health() const = 0;
+};
+
+}  // namespace sluice::plugin

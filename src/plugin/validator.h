@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that can be said about a resource before it is stored: its own fields, the configs of its
+// plugins, its expressions. The Admin API asks before every write, the compiler of snapshots relies on the
+// answer having been yes. Built once at start by main/ from the list of plugins that are switched on;
+// immutable but for `find_owner`, used on the control thread.
+#pragma once
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "json/findings.h"
+#include "model/resources.h"
+#include "plugin/plugin.h"
+
+namespace sluice::plugin {
+
+class Validator {
+ public:
+  // `enabled` in the order they run; outlives the validator.
+  explicit Validator(std::vector<const PluginType*> enabled) : enabled_(std::move(enabled)) {}
+
+  // Collects all problems and warnings of `body`, which is to be stored as such a resource under `id`, and
+  // the secrets and references in it. References are not followed.
+  void check(const model::Resource& resource, std::string_view id, const json::Value& body,
+             json::Findings& findings) const;
+  // Of a resource's fields alone, without plugins: what `/schema/validate` asks.
+  void check_fields(const model::Resource& resource, const json::Value& body, json::Findings& findings) const;
+
+  std::span<const PluginType* const> plugins() const { return enabled_; }
+  const PluginType* find(std::string_view name) const;
+
+  // Who else has that credential: set by main/ to ask the published snapshot. "" when nobody has.
+  std::function<std::string(const PluginType&, std::string_view credential)> find_owner;
+
+ private:
+  void check_plugins(const model::Resource& resource, const json::Value& body,
+                     json::Findings& findings) const;
+  void check_plugin(const model::Resource& resource, std::string_view user, const std::string& name,
+                    const json::Value& config, json::Findings& findings) const;
+  void check_config(const model::Resource& resource, std::string_view user, const PluginType& type,
+                    const json::Value& config, json::Reader& reader) const;
+  void check_credential(const PluginType& type, const json::Value& config, std::string_view user,
+                        json::Reader& reader) const;
+  void check_metadata(std::string_view name, const json::Value& body, json::Findings& findings) const;
+  void check_vars(const json::Value& body, json::Findings& findings) const;
+
+  std::vector<const PluginType*> enabled_;
+};
+
+}  // namespace sluice::plugin
