@@ -47,7 +47,8 @@ class Scenario:
 
 
 def substitute(source, names):
-    """${name} becomes its value; a name the scenario does not know is left to the gateway."""
+    """${name} becomes its value, ${a*9000} so many; an unknown name is left to the gateway."""
+    source = re.sub(r"\$\{(.)\*(\d+)\}", lambda found: found[1] * int(found[2]), source)
     return re.sub(r"\$\{([\w.-]+)\}", lambda found: str(names.get(found[1], found[0])), source)
 
 
