@@ -22,8 +22,8 @@ class Variable {
   enum class Shape : std::uint8_t { text, list };
 
   Variable() = default;  // always absent
-  Variable(Read read, std::string argument = {}, std::uint32_t number = 0, Shape shape = Shape::text)
-      : read_(read), argument_(std::move(argument)), number_(number), shape_(shape) {}
+  Variable(Read reader, std::string argument = {}, std::uint32_t number = 0, Shape shape = Shape::text)
+      : read_(reader), argument_(std::move(argument)), number_(number), shape_(shape) {}
 
   Value read(Exchange& x) const { return read_ ? read_(x, *this) : std::nullopt; }
   // What the reading function needs to know: the rest of the name, or a number that stands for it.
