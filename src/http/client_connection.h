@@ -27,6 +27,8 @@ class ClientConnection {
 
   // Whether another request may follow: the response has ended, cleanly, and nothing came behind it.
   bool reusable() const;
+  // What was read behind the response's head.
+  std::string_view input() const { return in_.view(); }
   // The memory the response's head stands in; the views stay valid as long as the taker keeps it.
   net::Buffer take_input() { return std::move(in_); }
   // Nothing may be left of an earlier response.

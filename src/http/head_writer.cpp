@@ -37,6 +37,22 @@ HeadWriter& HeadWriter::fields(const Headers& headers, HeaderMask skip) {
   return *this;
 }
 
+std::string_view chunk_head(std::size_t size, std::array<char, 20>& into) {
+  char* end = std::to_chars(into.data(), into.data() + 16, size, 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {into.data(), static_cast<std::size_t>(end - into.data())};
+}
+
+void write_last_chunk(const Headers* trailers, net::Buffer& out) {
+  constexpr HeaderMask misplaced =
+      hop_by_hop | mask(HeaderId::content_length, HeaderId::host, HeaderId::authorization, HeaderId::content_type);
+  HeadWriter writer(out);
+  writer.text("0\r\n");
+  if (trailers != nullptr) writer.fields(*trailers, misplaced);
+  writer.end();
+}
+
 void remove_nominated(Headers& headers) {
   constexpr HeaderMask kept = mask(HeaderId::host, HeaderId::content_length, HeaderId::transfer_encoding,
                                    HeaderId::connection, HeaderId::authorization, HeaderId::content_type);

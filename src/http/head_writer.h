@@ -2,6 +2,7 @@
 // Writes the head of a message into a buffer. Fields that stand next to each other in the read buffer, untouched,
 // are copied in one piece. The buffer grows when a head needs it; callers bound heads through `HeadLimits`.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -39,6 +40,11 @@ class HeadWriter {
   }
   net::Buffer& out_;
 };
+
+// "1a\r\n", before a chunk's data (RFC 9112 §7.1).
+std::string_view chunk_head(std::size_t size, std::array<char, 20>& into);
+// What ends a chunked body: "0\r\n", the trailers (may be null) less those that belong to a head, "\r\n".
+void write_last_chunk(const Headers* trailers, net::Buffer& out);
 
 // The fields a Connection field nominates are hop-by-hop too (RFC 9110 §7.6.1): takes them off, but never those the
 // message cannot do without.

@@ -4,6 +4,7 @@
 // it is back-pressure.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,8 @@ class Body {
   virtual bool ended() const = 0;
   // Fields behind the body (RFC 9110 §6.5), once it has ended; null when there are none.
   virtual const Headers* trailers() const { return nullptr; }
+  // All of it, when it is in memory and nothing was taken yet: it can be sent again. Stays valid after `next`.
+  virtual std::optional<std::string_view> whole() const { return std::nullopt; }
 };
 
 inline constexpr std::int64_t unknown_length = -1;

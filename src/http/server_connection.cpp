@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/server_connection.h"
 
-#include <charconv>
 #include <ctime>
 
 #include "http/head_writer.h"
@@ -10,13 +9,6 @@ namespace sluice::http {
 namespace {
 
 constexpr HeaderMask written_here = hop_by_hop | mask(HeaderId::content_length);
-
-std::string_view chunk_head(std::size_t size, std::array<char, 20>& into) {
-  char* end = std::to_chars(into.data(), into.data() + 16, size, 16).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  return {into.data(), static_cast<std::size_t>(end - into.data())};
-}
 
 iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
@@ -142,7 +134,9 @@ async::Task<Result<>> ServerConnection::send(const Request& request, Response& r
     if (!body_->ended() && !body_->wholly_buffered()) close_after_ = true;
   }
   const bool streams = response.body != nullptr && may_have_body(request, response);
-  if (response.body == nullptr && response.status != 101 && response.content_length == unknown_length) {
+  // A response to HEAD may not know how long its body would be.
+  const bool measured = may_have_body(request, response) || !response.content.empty();
+  if (response.body == nullptr && response.status >= 200 && measured && response.content_length == unknown_length) {
     response.content_length = static_cast<std::int64_t>(response.content.size());
   }
   const bool chunked = streams && response.content_length == unknown_length && request.minor_version > 0;
@@ -191,7 +185,7 @@ async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buf
     pieces[count++] = piece_of(*piece);
     if (chunked && !piece->empty()) pieces[count++] = piece_of("\r\n");
     if (chunked && !more) {
-      write_trailers(response.body->trailers(), last);
+      write_last_chunk(response.body->trailers(), last);
       pieces[count++] = piece_of(last.view());
     }
     auto written = co_await write(std::span(pieces.data(), count), sent);
@@ -199,13 +193,6 @@ async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buf
     head.release();
   }
   co_return Result<>();
-}
-
-void ServerConnection::write_trailers(const Headers* trailers, net::Buffer& out) const {
-  HeadWriter writer(out);
-  writer.text("0\r\n");
-  if (trailers != nullptr) writer.fields(*trailers, written_here | mask(HeaderId::host, HeaderId::authorization));
-  writer.end();
 }
 
 async::Task<Result<>> ServerConnection::send_interim(const Response& response) {

@@ -58,7 +58,7 @@ class ServerConnection {
   std::uint32_t requests() const { return requests_; }
   net::Stream& stream() { return *stream_; }
   // Bytes read behind the last head, for a tunnel.
-  net::Buffer take_input() { return std::move(in_); }
+  std::string_view input() const { return in_.view(); }
   const Endpoint& peer() const { return peer_; }
   const Endpoint& local() const { return local_; }
   const ServerOptions& options() const { return options_; }
@@ -72,7 +72,6 @@ class ServerConnection {
   async::Task<Result<>> send_whole(net::Buffer head, std::string_view content, Sent& sent);
   async::Task<Result<>> stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent);
   async::Task<Result<>> write(std::span<const iovec> pieces, Sent& sent);
-  void write_trailers(const Headers* trailers, net::Buffer& out) const;
 
   std::unique_ptr<net::Stream> stream_;
   Endpoint peer_, local_;

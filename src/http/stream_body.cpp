@@ -20,6 +20,11 @@ bool StreamBody::wholly_buffered() const {
   return options_.framing == BodyFraming::length && static_cast<std::int64_t>(rest_.size()) >= left_;
 }
 
+std::optional<std::string_view> StreamBody::whole() const {
+  if (bytes_read_ > 0 || options_.framing != BodyFraming::length || !wholly_buffered()) return std::nullopt;
+  return rest_.view().substr(0, static_cast<std::size_t>(left_));
+}
+
 async::Task<Result<std::string_view>> StreamBody::next() {
   if (ended_) return Result<std::string_view>(std::string_view());
   net::Buffer& buffer = current();

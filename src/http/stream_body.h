@@ -35,6 +35,7 @@ class StreamBody final : public Body {
   bool ended() const override { return ended_; }
   const Headers* trailers() const override { return trailers_.size() > 0 ? &trailers_ : nullptr; }
 
+  std::optional<std::string_view> whole() const override;
   // Whether everything that is left is in memory already.
   bool wholly_buffered() const;
   // Bytes of the message behind this body, when it has ended, that were read with it.

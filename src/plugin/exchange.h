@@ -69,6 +69,7 @@ class Exchange {
   UpstreamSide upstream;
   ResponseSource source = ResponseSource::none;
   bool trusted_client = false;   // its X-Forwarded-* fields are believed
+  bool forwarded_reset = false;  // not even X-Forwarded-For is kept
 
   // The path and query that routing and plugins see are request.path and request.query; `set_target` changes what
   // the upstream is asked for, path and query.

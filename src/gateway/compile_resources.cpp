@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of the compiler that makes one resource: its plugins, its target, its place in the router.
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "gateway/compiler.h"
+#include "json/text.h"
+#include "plugin/meta.h"
+
+namespace sluice::gateway {
+namespace {
+
+// Reads `value` as T; problems go to the log, and the resource is left out.
+template <class T>
+bool read_as(const json::Value& value, T& into, std::string_view key) {
+  json::Findings findings;
+  if (json::read(value, into, findings)) return true;
+  for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
+  return false;
+}
+
+upstream::Timeouts timeouts_of(const model::Timeout& written) { return {written.connect, written.send, written.read}; }
+
+// What a plugin's config was before, where the resource had it.
+const json::Value* old_config(const std::optional<json::Value>& old, std::string_view plugin) {
+  const auto* plugins = old ? old->find("plugins") : nullptr;
+  return plugins == nullptr ? nullptr : plugins->find(plugin);
+}
+
+std::uint32_t method_bits(const std::vector<std::string>& names) {
+  std::uint32_t bits = 0;
+  for (const auto& name : names) bits |= method_bit(http::method_of(name));
+  return bits;
+}
+
+}  // namespace
+
+std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const json::Value& config, std::string_view key) const {
+  json::Findings findings;
+  json::Reader reader(findings, "/plugins/" + std::string(type.name));
+  plugin::Meta meta;
+  Link link;
+  link.type = &type;
+  link.priority = type.priority;
+  std::unique_ptr<const plugin::Plugin> made;
+  json::Value own;
+  if (plugin::split_meta(config, own, meta, reader)) {
+    if (meta.disable) return Link();
+    made = type.make(own, reader);
+  }
+  if (made == nullptr) {
+    for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
+    return std::nullopt;
+  }
+  if (meta.priority) link.priority = static_cast<int>(*meta.priority);
+  link.plugin = std::shared_ptr<const plugin::Plugin>(made.release(), [dropped = dropped_](const plugin::Plugin* p) { dropped(p); });
+  if (!meta.filter.is_null() || !meta.error_response.is_null()) {
+    auto compiled = std::make_shared<LinkMeta>();
+    if (!meta.filter.is_null()) {
+      auto filter = plugin::Expression::compile(meta.filter, plugin::find_variable);
+      if (!filter) {
+        log::error("{}: /plugins/{}/_meta/filter{} {}; it is left out", key, type.name, filter.error().path, filter.error().what);
+        return std::nullopt;
+      }
+      compiled->filter = std::move(*filter);
+      compiled->has_filter = true;
+    }
+    if (!meta.error_response.is_null()) {
+      const bool text = meta.error_response.is_string();
+      compiled->error_body = text ? meta.error_response.as_string() : json::dump(meta.error_response) + "\n";
+      compiled->error_type = text ? "text/plain; charset=utf-8" : "application/json";
+      compiled->has_error = true;
+    }
+    link.meta = std::move(compiled);
+  }
+  return link;
+}
+
+bool Compiler::add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain, std::vector<Link>& links) {
+  std::optional<json::Value> old;
+  if (making.old != nullptr && old_chain != nullptr) {
+    if (auto parsed = json::parse(making.old->text)) old = std::move(*parsed);
+  }
+  for (const auto& [name, config] : plugins.list) {
+    const auto* type = registry_.find(name);
+    if (type == nullptr) {
+      log::warn("{}: plugin {} is not one of those that run here; it is left out", making.key, name);
+      continue;
+    }
+    if (const auto* before = old_config(old, name); before != nullptr && *before == config) {
+      const auto kept = std::ranges::find(old_chain->links(), type, &Link::type);
+      if (kept != old_chain->links().end()) {
+        links.push_back(*kept);
+        continue;
+      }
+    }
+    auto link = make_link(*type, config, making.key);
+    if (!link) return false;
+    if (link->plugin != nullptr) links.push_back(std::move(*link));
+  }
+  return true;
+}
+
+template <class T>
+bool Compiler::make_plugins(Making& making, const json::Value& value) {
+  T written;
+  std::vector<Link> links;
+  if (!read_as(value, written, making.key)) return false;
+  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links)) return false;
+  making.fresh.chain = Chain(std::move(links));
+  return true;
+}
+template bool Compiler::make_plugins<model::PluginConfig>(Making&, const json::Value&);
+template bool Compiler::make_plugins<model::ConsumerGroup>(Making&, const json::Value&);
+template bool Compiler::make_plugins<model::GlobalRule>(Making&, const json::Value&);
+
+std::shared_ptr<const Destination> Compiler::make_destination(Making& making, const model::Upstream& written) {
+  const auto names = upstream::names_of(written);
+  making.fresh.names.insert(making.fresh.names.end(), names.begin(), names.end());
+  const std::string id = making.kind == "upstreams" ? std::string(making.id) : std::string(making.key);
+  const auto lookup = [this](std::string_view name) { return names_.find(name); };
+  auto built = upstream::build(written, id, hash64(making.key), lookup, {.verify = settings_.upstream_verify});
+  if (!built) {
+    log::error("{}: {}; it is left out", making.key, built.error().what);
+    return nullptr;
+  }
+  auto made = std::make_shared<Destination>();
+  made->upstream = std::move(*built);
+  switch (written.hash_on) {
+    case model::HashOn::vars: made->hash_variable = plugin::find_variable(written.key); break;
+    case model::HashOn::header: made->hash_variable = plugin::find_variable("http_" + written.key); break;
+    case model::HashOn::cookie: made->hash_variable = plugin::find_variable("cookie_" + written.key); break;
+    case model::HashOn::vars_combinations:
+      made->hash_template = plugin::Template::compile(written.key, plugin::find_variable);
+      break;
+    case model::HashOn::consumer: break;
+  }
+  return made;
+}
+
+bool Compiler::make_upstream(Making& making, const json::Value& value) {
+  model::Upstream written;
+  if (!read_as(value, written, making.key)) return false;
+  making.fresh.destination = make_destination(making, written);
+  return making.fresh.destination != nullptr;
+}
+
+bool Compiler::make_service(Making& making, const json::Value& value) {
+  model::Service written;
+  std::vector<Link> links;
+  if (!read_as(value, written, making.key)) return false;
+  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links)) return false;
+  Item& fresh = making.fresh;
+  fresh.chain = Chain(std::move(links));
+  fresh.info.id = making.id;
+  fresh.info.name = written.name;
+  fresh.hosts = written.hosts;
+  fresh.websocket = written.enable_websocket;
+  if (written.upstream) {
+    fresh.destination = make_destination(making, *written.upstream);
+    if (fresh.destination == nullptr) return false;
+  } else if (!written.upstream_id.empty()) {
+    fresh.slot = slot_of(written.upstream_id.text);
+  }
+  return true;
+}
+
+// Lays the route over its plugin_config and its service; what does not exist refuses requests.
+Chain Compiler::merge_lower(Making& making, const model::Route& written, Chain own, RouteTarget& target) {
+  uses(making, "plugin_configs", written.plugin_config_id);
+  uses(making, "services", written.service_id);
+  if (!written.plugin_config_id.empty()) {
+    if (const auto* config = find("plugin_configs", written.plugin_config_id.text)) own = Chain::merge(own, config->chain);
+    else target.refusal = 503;
+  }
+  if (!written.service_id.empty()) {
+    if (const auto* service = find("services", written.service_id.text)) own = Chain::merge(own, service->chain);
+    else target.refusal = 404;
+  }
+  return own;
+}
+
+void Compiler::find_target(Making& making, const model::Route& written, RouteTarget& target) {
+  const Item* service = written.service_id.empty() ? nullptr : find("services", written.service_id.text);
+  target.info.id = making.id;
+  target.info.name = written.name;
+  target.info.service_id = written.service_id.text;
+  if (service != nullptr) target.info.service_name = service->info.name;
+  target.websocket = written.enable_websocket.value_or(service != nullptr && service->websocket.value_or(false));
+  if (written.timeout) {
+    target.has_timeouts = true;
+    target.timeouts = timeouts_of(*written.timeout);
+  }
+  if (written.upstream) {
+    target.own = make_destination(making, *written.upstream);
+  } else if (!written.upstream_id.empty()) {
+    target.slot = slot_of(written.upstream_id.text);
+  } else if (service != nullptr) {
+    target.own = service->destination;
+    target.slot = service->slot;
+  }
+}
+
+bool Compiler::make_route(Making& making, const json::Value& value) {
+  model::Route written;
+  std::vector<Link> links;
+  if (!read_as(value, written, making.key)) return false;
+  const bool had = making.old != nullptr && making.old->target != nullptr;
+  if (!add_links(making, written.plugins, had ? &making.old->target->chain : nullptr, links)) return false;
+  auto target = std::make_shared<RouteTarget>();
+  target->chain = merge_lower(making, written, Chain(std::move(links)), *target);
+  find_target(making, written, *target);
+  if (written.upstream && target->own == nullptr) return false;
+  making.fresh.target = target;
+  if (written.status == 0) return true;
+
+  RouteSpec spec;
+  spec.id = making.id;
+  spec.uris = written.uris;
+  if (!written.uri.empty()) spec.uris.push_back(written.uri);
+  spec.hosts = written.hosts;
+  if (!written.host.empty()) spec.hosts.push_back(written.host);
+  if (spec.hosts.empty() && !written.service_id.empty()) {
+    if (const auto* service = find("services", written.service_id.text)) spec.hosts = service->hosts;
+  }
+  spec.methods = method_bits(written.methods);
+  spec.priority = written.priority;
+  std::vector<std::string> addresses = written.remote_addrs;
+  if (!written.remote_addr.empty()) addresses.push_back(written.remote_addr);
+  for (const auto& address : addresses) {
+    if (const auto cidr = Cidr::parse(address)) spec.remote_addresses.push_back(*cidr);
+  }
+  if (written.vars.is_array()) {
+    auto vars = plugin::Expression::compile(written.vars, plugin::find_variable);
+    if (!vars) {
+      log::error("{}: /vars{} {}; it is left out", making.key, vars.error().path, vars.error().what);
+      return false;
+    }
+    spec.vars = std::move(*vars);
+  }
+  spec.target = std::move(target);
+  auto route = Route::make(std::move(spec), settings_.router);
+  if (!route) {
+    log::error("{}: {}; it is left out", making.key, route.error().what);
+    return false;
+  }
+  making.fresh.route = *route;
+  return true;
+}
+
+bool Compiler::add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config, ConsumerEntry& entry) {
+  json::Findings findings;
+  json::Reader reader(findings, "/plugins/" + std::string(type.name));
+  std::string credential;
+  auto compiled = type.make_consumer(config, reader, credential);
+  if (compiled == nullptr) {
+    for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
+    return false;
+  }
+  entry.consumer.auth.emplace_back(*type.index, std::move(compiled));
+  making.fresh.credentials.push_back(Snapshot::credential_key(*type.index, credential));
+  return true;
+}
+
+bool Compiler::make_consumer(Making& making, const json::Value& value) {
+  model::Consumer written;
+  if (!read_as(value, written, making.key)) return false;
+  auto entry = std::make_shared<ConsumerEntry>();
+  entry->consumer.name = written.username;
+  entry->consumer.group_id = written.group_id.text;
+  entry->consumer.labels = written.labels;
+  entry->consumer.revision = static_cast<std::uint64_t>(making.fresh.revision);
+  model::PluginConfigs ordinary;
+  for (auto& [name, config] : written.plugins.list) {
+    const auto* type = registry_.find(name);
+    if (type == nullptr || type->make_consumer == nullptr) {
+      ordinary.list.emplace_back(name, std::move(config));
+    } else if (!add_consumer_plugin(making, *type, config, *entry)) {
+      return false;
+    }
+  }
+  std::vector<Link> links;
+  const bool had = making.old != nullptr && making.old->consumer != nullptr;
+  if (!add_links(making, ordinary, had ? &making.old->consumer->chain : nullptr, links)) return false;
+  entry->chain = Chain(std::move(links));
+  uses(making, "consumer_groups", written.group_id);
+  if (!written.group_id.empty()) {
+    if (const auto* group = find("consumer_groups", written.group_id.text)) entry->chain = Chain::merge(entry->chain, group->chain);
+  }
+  making.fresh.consumer = std::move(entry);
+  return true;
+}
+
+bool Compiler::make_metadata(Making& making, const json::Value& value) {
+  const auto* type = registry_.find(making.id);
+  if (type == nullptr || type->make_metadata == nullptr) {
+    log::warn("{}: plugin {} does not run here, or has no metadata; it is left out", making.key, making.id);
+    return true;
+  }
+  json::Value config = value;
+  for (const std::string_view own : {"id", "create_time", "update_time"}) config.erase(own);
+  json::Findings findings;
+  json::Reader reader(findings);
+  making.fresh.metadata = type->make_metadata(config, reader);
+  for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
+  return making.fresh.metadata != nullptr;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/compiler.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "json/text.h"
+
+namespace sluice::gateway {
+namespace {
+
+constexpr std::array<std::string_view, 8> order{"plugin_metadata", "upstreams", "services",     "plugin_configs",
+                                                "consumer_groups", "consumers", "global_rules", "routes"};
+
+std::string dependency(std::string_view kind, std::string_view id) {
+  std::string text(kind);
+  text.append("/").append(id);
+  return text;
+}
+
+}  // namespace
+
+std::span<const std::string_view> Compiler::load_order() { return order; }
+
+Compiler::Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names, OnDropped dropped)
+    : settings_(settings), registry_(registry), names_(names), dropped_(std::move(dropped)), working_(settings.router) {
+  working_.metadata_of.resize(registry.size());
+}
+
+Compiler::~Compiler() {
+  for (auto& [key, item] : items_) {
+    if (item.route == nullptr) continue;
+    working_.router.remove(*item.route);
+    radix::release(item.route);
+  }
+}
+
+std::unique_ptr<const Snapshot> Compiler::snapshot(std::uint64_t revision) const {
+  auto made = std::make_unique<Snapshot>(working_);
+  made->number = revision;
+  return made;
+}
+
+const Compiler::Item* Compiler::find(std::string_view kind, std::string_view id) const {
+  const auto found = items_.find(std::string(model::key_prefix) + dependency(kind, id));
+  return found == items_.end() ? nullptr : &found->second;
+}
+
+bool Compiler::change(std::string_view key_view, std::optional<std::string_view> text, std::int64_t revision) {
+  const auto parts = model::split_key(key_view);
+  if (parts.resource == nullptr) return true;  // a kind that nothing here is made of
+  const std::string_view kind = parts.resource->path;
+  const std::string key(key_view), id(parts.id);
+  auto found = items_.find(key);
+  if (!text) {
+    if (found == items_.end()) return true;
+    Item gone = std::move(found->second);
+    items_.erase(found);
+    uninstall(kind, id, gone);
+    release_uses(key, gone);
+  } else {
+    auto value = json::parse(*text);
+    if (!value) {
+      log::error("{}: {}; it is left out", key, value.error().what);
+      return false;
+    }
+    Making making{kind, id, key, found == items_.end() ? nullptr : &found->second, {}};
+    making.fresh.text = *text;
+    making.fresh.revision = revision;
+    if (!make(making, *value)) return false;
+    register_uses(key, making.fresh);
+    install(making);
+    if (making.old != nullptr) release_uses(key, *making.old);
+    items_[key] = std::move(making.fresh);
+  }
+  if (kind == "global_rules") remake_global();
+  remake_dependents(kind, id);
+  return true;
+}
+
+bool Compiler::make(Making& making, const json::Value& value) {
+  if (making.kind == "routes") return make_route(making, value);
+  if (making.kind == "services") return make_service(making, value);
+  if (making.kind == "upstreams") return make_upstream(making, value);
+  if (making.kind == "consumers") return make_consumer(making, value);
+  if (making.kind == "plugin_metadata") return make_metadata(making, value);
+  if (making.kind == "plugin_configs") return make_plugins<model::PluginConfig>(making, value);
+  if (making.kind == "consumer_groups") return make_plugins<model::ConsumerGroup>(making, value);
+  if (making.kind == "global_rules") return make_plugins<model::GlobalRule>(making, value);
+  return true;
+}
+
+void Compiler::install(const Making& making) {
+  const Item& fresh = making.fresh;
+  if (making.old != nullptr) uninstall(making.kind, making.id, *making.old);
+  if (fresh.route != nullptr) working_.router.add(*fresh.route);
+  if (making.kind == "upstreams") working_.destinations.set(slot_of(std::string(making.id)), fresh.destination);
+  if (fresh.consumer != nullptr) {
+    working_.consumers = working_.consumers.with(making.id, fresh.consumer);
+    for (const auto& credential : fresh.credentials) working_.credentials = working_.credentials.with(credential, fresh.consumer);
+  }
+  if (making.kind == "plugin_metadata") {
+    if (const auto* type = registry_.find(making.id)) working_.metadata_of[*type->index] = fresh.metadata;
+  }
+}
+
+void Compiler::uninstall(std::string_view kind, std::string_view id, const Item& item) {
+  if (item.route != nullptr) {
+    working_.router.remove(*item.route);
+    radix::release(item.route);
+  }
+  if (kind == "upstreams") working_.destinations.set(slot_of(std::string(id)), nullptr);
+  if (item.consumer != nullptr) {
+    working_.consumers = working_.consumers.without(id);
+    for (const auto& credential : item.credentials) {
+      const auto* holder = working_.credentials.find(credential);
+      if (holder != nullptr && *holder == item.consumer) working_.credentials = working_.credentials.without(credential);
+    }
+  }
+  if (kind == "plugin_metadata") {
+    if (const auto* type = registry_.find(id)) working_.metadata_of[*type->index] = nullptr;
+  }
+}
+
+// A slot stays with its id while anything names it.
+std::uint32_t Compiler::slot_of(const std::string& id) {
+  auto& slot = slots_[id];
+  if (slot.uses == 0) {
+    if (free_slots_.empty()) {
+      SLUICE_CHECK(next_slot_ < decltype(working_.destinations)::size_max);
+      slot.index = next_slot_++;
+    } else {
+      slot.index = free_slots_.back();
+      free_slots_.pop_back();
+    }
+    slot.uses = 1;
+  }
+  return slot.index;
+}
+
+void Compiler::uses(Making& making, std::string_view kind, const model::Id& id) {
+  if (!id.empty()) making.fresh.uses.emplace_back(kind, id.text);
+}
+
+void Compiler::register_uses(const std::string& key, const Item& item) {
+  for (const auto& [kind, id] : item.uses) dependents_[dependency(kind, id)].insert(key);
+  for (const auto& name : item.names) {
+    names_.use(name);
+    named_[name].insert(key);
+  }
+}
+
+void Compiler::release_uses(const std::string& key, const Item& item) {
+  const auto current = items_.find(key);  // what replaces it may use the same
+  const auto still = [&](const auto& list, const auto& entry) {
+    return current != items_.end() && &current->second != &item && std::ranges::find(list, entry) != list.end();
+  };
+  for (const auto& use : item.uses) {
+    if (current != items_.end() && still(current->second.uses, use)) continue;
+    const auto found = dependents_.find(dependency(use.first, use.second));
+    if (found == dependents_.end()) continue;
+    found->second.erase(key);
+    if (found->second.empty()) dependents_.erase(found);
+  }
+  for (const auto& name : item.names) {
+    names_.release(name);
+    const auto found = named_.find(name);
+    if (found == named_.end()) continue;
+    found->second.erase(key);
+    if (found->second.empty()) named_.erase(found);
+  }
+}
+
+void Compiler::remake_dependents(std::string_view kind, std::string_view id) {
+  if (kind == "upstreams") return;  // reached through their slot
+  const auto found = dependents_.find(dependency(kind, id));
+  if (found == dependents_.end()) return;
+  const std::vector<std::string> keys(found->second.begin(), found->second.end());
+  for (const auto& key : keys) {
+    const auto item = items_.find(key);
+    if (item == items_.end()) continue;
+    const std::string text = item->second.text;
+    change(key, text, item->second.revision);
+  }
+}
+
+void Compiler::name_changed(std::string_view name) {
+  const auto found = named_.find(std::string(name));
+  if (found == named_.end()) return;
+  const std::vector<std::string> keys(found->second.begin(), found->second.end());
+  for (const auto& key : keys) {
+    const auto item = items_.find(key);
+    if (item == items_.end()) continue;
+    const std::string text = item->second.text;
+    change(key, text, item->second.revision);
+  }
+}
+
+void Compiler::remake_global() {
+  std::vector<Link> links;
+  for (const auto& [key, item] : items_) {
+    if (!key.starts_with(std::string(model::key_prefix) + "global_rules/")) continue;
+    links.insert(links.end(), item.chain.links().begin(), item.chain.links().end());
+  }
+  working_.global = Chain(std::move(links));
+}
+
+}  // namespace sluice::gateway

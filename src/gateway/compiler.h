@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns resources into snapshots. It keeps the text of every resource and what was made of it, so that a change costs
+// what it touches: an edited route makes one route, an edited upstream fills one slot, an edited service makes its
+// routes. What did not change keeps its identity: plugin objects, and all state that hangs off them. A resource that
+// does not hold is named in the log and its last good version stays. Control thread.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "gateway/settings.h"
+#include "gateway/snapshot.h"
+#include "model/resources.h"
+#include "plugin/registry.h"
+#include "upstream/build.h"
+#include "upstream/names.h"
+
+namespace sluice::gateway {
+
+class Compiler {
+ public:
+  // A plugin object that no snapshot refers to any more; called on any thread.
+  using OnDropped = std::function<void(const plugin::Plugin*)>;
+  Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names, OnDropped dropped);
+  ~Compiler();
+
+  // "/apisix/routes/1" is now `text`, or gone. False when it does not hold and was left out.
+  bool change(std::string_view key, std::optional<std::string_view> text, std::int64_t revision);
+  // The addresses of a name have changed.
+  void name_changed(std::string_view name);
+  // A version with everything so far.
+  std::unique_ptr<const Snapshot> snapshot(std::uint64_t revision) const;
+
+  // The kinds in the order in which they are best loaded: what is referred to comes first.
+  static std::span<const std::string_view> load_order();
+
+ private:
+  struct Item {
+    std::string text;
+    std::int64_t revision = 0;
+    std::vector<std::string> names;                // resolved for it
+    std::vector<std::pair<std::string, std::string>> uses;  // kind and id it depends on
+    // What was made of it; which of these is set follows from its kind.
+    Route* route = nullptr;                              // routes; owns one reference
+    std::shared_ptr<const RouteTarget> target;           // routes
+    Chain chain;                                         // services, plugin_configs, groups, global rules, consumers
+    std::shared_ptr<const Destination> destination;      // upstreams; services with an upstream of their own
+    std::uint32_t slot = RouteTarget::no_slot;           // services with an upstream by id
+    plugin::RouteInfo info;                              // services: id and name
+    std::vector<std::string> hosts;                      // services
+    std::optional<bool> websocket;                       // services
+    std::shared_ptr<const void> metadata;                // plugin_metadata
+    std::shared_ptr<const ConsumerEntry> consumer;       // consumers
+    std::vector<std::string> credentials;                // consumers: keys in the map
+  };
+  struct Slot {
+    std::uint32_t index = 0;
+    std::uint32_t uses = 0;
+  };
+  using Items = std::unordered_map<std::string, Item>;
+  // What is being made: the item so far, what stood there before (null for a new one), and its key.
+  struct Making {
+    std::string_view kind, id, key;
+    const Item* old;
+    Item fresh;
+  };
+
+  bool make(Making& making, const json::Value& value);
+  bool make_route(Making& making, const json::Value& value);
+  bool make_service(Making& making, const json::Value& value);
+  bool make_upstream(Making& making, const json::Value& value);
+  bool make_consumer(Making& making, const json::Value& value);
+  bool make_metadata(Making& making, const json::Value& value);
+  template <class T>
+  bool make_plugins(Making& making, const json::Value& value);
+  void install(const Making& making);
+  void uninstall(std::string_view kind, std::string_view id, const Item& item);
+  void remake_dependents(std::string_view kind, std::string_view id);
+  void remake_global();
+
+  bool add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain, std::vector<Link>& links);
+  bool add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config, ConsumerEntry& entry);
+  std::optional<Link> make_link(const plugin::PluginType& type, const json::Value& config, std::string_view key) const;
+  std::shared_ptr<const Destination> make_destination(Making& making, const model::Upstream& written);
+  void find_target(Making& making, const model::Route& written, RouteTarget& target);
+  Chain merge_lower(Making& making, const model::Route& written, Chain own, RouteTarget& target);
+  void uses(Making& making, std::string_view kind, const model::Id& id);
+  void register_uses(const std::string& key, const Item& item);
+  void release_uses(const std::string& key, const Item& item);
+  std::uint32_t slot_of(const std::string& id);
+  const Item* find(std::string_view kind, std::string_view id) const;
+
+  const Settings& settings_;
+  const plugin::Registry& registry_;
+  upstream::Names& names_;
+  OnDropped dropped_;
+  Items items_;                                              // by key
+  std::unordered_map<std::string, std::unordered_set<std::string>> dependents_;  // "kind/id" → keys
+  std::unordered_map<std::string, std::unordered_set<std::string>> named_;       // name → keys
+  std::unordered_map<std::string, Slot> slots_;              // of upstreams, by id
+  std::vector<std::uint32_t> free_slots_;
+  std::uint32_t next_slot_ = 0;
+  Snapshot working_;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/forward.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "async/join.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "gateway/proxy_head.h"
+#include "gateway/replies.h"
+#include "gateway/worker.h"
+#include "http/head_writer.h"
+
+namespace sluice::gateway {
+namespace {
+
+using http::HeaderId;
+using http::Method;
+using upstream::Peer;
+
+iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
+
+Error peer_error(ssize_t result, std::string_view what, bool may_retry) {
+  const bool late = result == -ETIMEDOUT;
+  return {late ? ErrorKind::timeout : ErrorKind::reset, Fault::peer,
+          late ? std::string(what) + " timed out" : system_message(what, static_cast<int>(-result)), may_retry};
+}
+
+int status_of(const Error& error) {
+  if (error.fault == Fault::client) {
+    switch (error.kind) {
+      case ErrorKind::timeout: return 408;
+      case ErrorKind::limit: return 413;
+      case ErrorKind::protocol: return 400;
+      default: return status_client_gone;
+    }
+  }
+  return error.kind == ErrorKind::timeout ? 504 : 502;
+}
+
+}  // namespace
+
+plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& destination) {
+  target_ = &target;
+  destination_ = &destination;
+  upstream_ = destination.upstream.get();
+  timeouts_ = target.has_timeouts ? target.timeouts : upstream_->timeouts;
+  if (x_.upstream.scheme.empty() || upstream_->secure) x_.upstream.scheme = upstream_->secure ? "https" : "http";
+  const Instant begun = worker_.loop.now();
+  const auto attempts_max = static_cast<std::size_t>(upstream_->retries) + 1;
+  for (;;) {
+    const Peer* peer = pick();
+    if (peer == nullptr) {
+      log::error("{} {}: upstream {} has no peer to ask", x_.request.method, x_.request.target, upstream_->id);
+      co_return plugin::reply(tried_count_ == 0 ? 503 : 502);
+    }
+    auto outcome = co_await attempt(*peer, false);
+    const bool stale = !outcome && reused_ && outcome.error().may_retry && may_retry(outcome.error());
+    if (stale) outcome = co_await attempt(*peer, true);  // the pooled connection had ended; the peer may be well
+    note_attempt(*peer, outcome);
+    report(*peer, outcome);
+    if (outcome) co_return plugin::pass();
+    log::warn("{} {}: {}: {}", x_.request.method, x_.request.target, peer->text, outcome.error().what);
+    const bool late = upstream_->retry_timeout > Duration::zero() && worker_.loop.now() - begun >= upstream_->retry_timeout;
+    if (tried_count_ >= attempts_max || late || !may_retry(outcome.error())) co_return refusal(outcome.error());
+  }
+}
+
+const Peer* Forward::pick() {
+  if (upstream_->balancer == nullptr) return nullptr;
+  auto& state = worker_.balancer_state(upstream_->local_key);
+  upstream::PickContext context{upstream_->type == model::Balancer::chash ? hash_key() : 0,
+                                std::span(tried_, tried_count_), state, worker_.loop.now(), thread_random().next()};
+  const Peer* peer = upstream_->balancer->pick(context);
+  if (peer == nullptr) return nullptr;
+  if (tried_ == nullptr) tried_ = x_.arena.array<const Peer*>(static_cast<std::size_t>(upstream_->retries) + 1);
+  tried_[tried_count_++] = peer;
+  if (upstream_->balancer->observes() && state != nullptr) {
+    upstream_->balancer->started(*peer, *state);
+    in_flight_ = true;
+  }
+  peer_ = peer;
+  x_.upstream.balancer_port = peer->endpoint.port;
+  return peer;
+}
+
+std::uint32_t Forward::hash_key() const {
+  if (upstream_->hash_on == model::HashOn::consumer) {
+    return crc32(x_.consumer_name.empty() ? x_.remote_text : x_.consumer_name);
+  }
+  if (upstream_->hash_on == model::HashOn::vars_combinations) {
+    std::string text;
+    const auto present = destination_->hash_template.render(x_, text);
+    return crc32(present == 0 ? x_.remote_text : std::string_view(text));
+  }
+  const auto value = destination_->hash_variable.read(x_);
+  return crc32(value && !value->empty() ? *value : x_.remote_text);
+}
+
+bool Forward::may_retry(const Error& error) const {
+  if (error.fault == Fault::client || error.kind == ErrorKind::limit) return false;
+  if (body_begun_) return false;
+  const bool nothing_sent = error.kind == ErrorKind::refused || connection_ == nullptr;
+  return nothing_sent || http::idempotent(x_.request.method_id);
+}
+
+async::Task<Result<>> Forward::attempt(const Peer& peer, bool fresh) {
+  attempt_started_ = worker_.loop.now();
+  x_.upstream.connect_time = x_.upstream.header_time = x_.upstream.response_time = Duration(-1);
+  if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
+  if (!fresh) connection_ = worker_.pool().take(pool_key(peer));
+  reused_ = connection_ != nullptr;
+  if (!reused_) {
+    auto connected = co_await connect(peer);
+    if (!connected) co_return connected;
+  }
+  x_.upstream.connect_time = worker_.loop.now() - attempt_started_;
+  connection_->count_request();
+  auto sent = co_await send_request(peer);
+  if (!sent) co_return sent;
+  auto read = co_await read_response();
+  co_return read;
+}
+
+// A TLS connection was verified for one name: it serves requests for that name only.
+upstream::PoolKey Forward::pool_key(const Peer& peer) const {
+  if (!upstream_->secure) return peer.pool_key;
+  return combine_hashes(peer.pool_key, hash64(upstream_host(x_, *upstream_, peer)));
+}
+
+async::Task<Result<>> Forward::connect(const Peer& peer) {
+  const Instant deadline = after(worker_.loop.now(), timeouts_.connect);
+  auto stream = co_await worker_.network().connect(worker_.loop, peer.endpoint, deadline);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  if (upstream_->secure) {
+    // Names are checked and sent without the port; pass_host decides which.
+    std::string name(upstream_host(x_, *upstream_, peer));
+    if (const auto parts = split_host_port(name)) name = parts->host;
+    stream = co_await net::tls_connect(upstream_->tls, std::move(*stream), std::move(name), deadline);
+    if (!stream) co_return std::unexpected(std::move(stream.error()));
+  }
+  connection_ = std::make_unique<http::ClientConnection>(std::move(*stream));
+  co_return Result<>();
+}
+
+// Sends the head, and the body too when it is all there; else the body follows beside the wait for the response.
+async::Task<Result<>> Forward::send_request(const Peer& peer) {
+  net::Buffer head;
+  write_proxy_head(x_, *upstream_, peer, target_->websocket, head);
+  std::optional<std::string_view> whole = std::string_view();
+  if (x_.request.body != nullptr) whole = x_.request.body->whole();
+  const std::array pieces{piece_of(head.view()), piece_of(whole.value_or(std::string_view()))};
+  x_.upstream.bytes_sent += head.size() + pieces[1].iov_len;
+  const ssize_t written = co_await connection_->stream().write(pieces, timeouts_.send);
+  // A peer that answers before it has read everything may have closed its side: the response tells.
+  if (written < 0 && written != -EPIPE && written != -ECONNRESET) {
+    co_return std::unexpected(peer_error(written, "sending the request", reused_));
+  }
+  if (whole) {
+    request_body_size_ = whole->size();
+  } else {
+    body_begun_ = true;
+    upload_result_ = {};
+    upload_.start(upload());
+  }
+  co_return Result<>();
+}
+
+// Passes the request's body on, piece by piece.
+async::Task<> Forward::upload() {
+  const bool chunked = x_.request.content_length == http::unknown_length;
+  http::Body& body = *x_.request.body;
+  std::array<char, 20> size_line;
+  for (;;) {
+    auto pulled = body.next();
+    auto piece = co_await pulled;
+    if (!piece) {
+      upload_result_ = std::unexpected(std::move(piece.error()));
+      co_return;
+    }
+    request_body_size_ += piece->size();
+    const bool last = piece->empty() || body.ended();
+    std::array<iovec, 4> pieces;
+    std::size_t count = 0;
+    net::Buffer end;
+    if (chunked && !piece->empty()) pieces[count++] = piece_of(http::chunk_head(piece->size(), size_line));
+    pieces[count++] = piece_of(*piece);
+    if (chunked && !piece->empty()) pieces[count++] = piece_of("\r\n");
+    if (chunked && last) {
+      http::write_last_chunk(body.trailers(), end);
+      pieces[count++] = piece_of(end.view());
+    }
+    const ssize_t written = co_await connection_->stream().write(std::span(pieces.data(), count), timeouts_.send);
+    // A peer that takes no more of the body may still answer: the wait for the response decides.
+    if (written < 0 || last) co_return;
+  }
+}
+
+// Comes back only when the client's side of the upload broke.
+async::Task<> Forward::upload_failed() {
+  co_await upload_.join();
+  if (upload_result_) co_await async::Forever();
+}
+
+async::Task<Result<>> Forward::read_response() {
+  http::Response& response = x_.response;
+  for (;;) {
+    const Instant deadline = after(worker_.loop.now(), timeouts_.read);
+    Result<> read;
+    if (body_begun_) {
+      auto first = co_await async::first_of(connection_->read_head(response, worker_.settings().upstream_head, deadline), upload_failed());
+      if (first.index() == 1) co_return std::unexpected(upload_result_.error());
+      read = std::move(std::get<0>(first));
+    } else {
+      read = co_await connection_->read_head(response, worker_.settings().upstream_head, deadline);
+    }
+    if (!read) co_return read;
+    if (response.status >= 200) break;
+    if (response.status == 101) {
+      upgraded_ = x_.request.upgrade && target_->websocket;
+      if (!upgraded_) co_return fail(ErrorKind::protocol, "the upstream switched protocols without being asked", Fault::peer);
+      break;
+    }
+    if (response.status != 100) {
+      auto passed = co_await client_.send_interim(response);
+      if (!passed) co_return passed;
+    }
+  }
+  x_.source = plugin::ResponseSource::upstream;
+  x_.upstream.status = response.status;
+  x_.upstream.header_time = worker_.loop.now() - attempt_started_;
+  if (response.headers.has(HeaderId::connection)) http::remove_nominated(response.headers);
+  if (!upgraded_) connection_->open_body(x_.request.method_id, response, x_.arena, timeouts_.read);
+  co_return Result<>();
+}
+
+void Forward::note_attempt(const Peer& peer, const Result<>& outcome) {
+  char text[8];
+  const int status = outcome ? x_.response.status : status_of(outcome.error());
+  const auto* end = std::to_chars(text, text + sizeof text, status).ptr;
+  const std::string_view code(text, static_cast<std::size_t>(end - text));
+  auto& side = x_.upstream;
+  const bool first = side.addresses.empty();
+  side.addresses = first ? std::string_view(peer.text) : x_.arena.join(side.addresses, std::string_view(", "), peer.text);
+  side.statuses = first ? x_.arena.copy(code) : x_.arena.join(side.statuses, std::string_view(", "), code);
+  side.status = status;
+  const auto colon = peer.text.rfind(':');
+  side.balancer_ip = std::string_view(peer.text).substr(0, colon);
+}
+
+void Forward::report(const Peer& peer, const Result<>& outcome) {
+  const Duration latency = outcome ? worker_.loop.now() - attempt_started_ : Duration(-1);
+  if (in_flight_ && !outcome) {
+    auto& state = worker_.balancer_state(upstream_->local_key);
+    if (state != nullptr) upstream_->balancer->finished(peer, *state, latency, worker_.loop.now());
+    in_flight_ = false;
+  }
+}
+
+plugin::Verdict Forward::refusal(const Error& error) {
+  const int status = status_of(error);
+  if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
+  return plugin::reply(status);
+}
+
+void Forward::finish() {
+  if (connection_ == nullptr) return;
+  x_.upstream.response_time = worker_.loop.now() - attempt_started_;
+  if (connection_->body() != nullptr) x_.upstream.bytes_received = connection_->body()->bytes_read();
+  const bool uploaded = !body_begun_ || (upload_.ended() && upload_result_ && x_.request.body->ended());
+  upload_.reset();
+  const bool reusable = uploaded && !upgraded_ && connection_->reusable();
+  if (!uploaded) client_.stop_after_this();
+  if (reusable) {
+    response_memory_ = connection_->take_input();
+    worker_.pool().give(pool_key(*peer_), upstream_->keepalive, std::move(connection_));
+  } else {
+    response_memory_ = connection_->take_input();
+    worker_.loop.dispose(std::move(connection_));
+  }
+}
+
+void Forward::release() {
+  upload_.reset();
+  if (in_flight_) {
+    in_flight_ = false;
+    auto& state = worker_.balancer_state(upstream_->local_key);
+    if (state != nullptr) upstream_->balancer->finished(*peer_, *state, x_.upstream.header_time, worker_.loop.now());
+  }
+  if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
+}
+
+}  // namespace sluice::gateway

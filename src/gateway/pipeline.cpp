@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/pipeline.h"
+
+#include "base/log.h"
+#include "gateway/client_address.h"
+#include "gateway/forward.h"
+#include "gateway/replies.h"
+#include "gateway/session.h"
+#include "gateway/tunnel.h"
+#include "gateway/worker.h"
+
+namespace sluice::gateway {
+namespace {
+
+using plugin::Exchange;
+using plugin::Phase;
+using plugin::Plugin;
+using plugin::Verdict;
+using plugin::VerdictTask;
+
+constexpr std::size_t parameters_max = 16;
+
+// What one exchange holds on to, in the order in which it is let go.
+struct Serving {
+  Serving(Session& the_session, Worker& worker)
+      : session(the_session), pinned(worker.pin()),
+        x(worker, the_session.connection().peer(), the_session.connection().local()), forward(x, worker, the_session.connection()) {
+    x.config = pinned->snapshot;
+    x.connection_number = the_session.number();
+    x.connection_requests = the_session.connection().requests() + 1;
+    x.started_wall = worker.loop.clock().wall();
+    x.parameters = parameters;
+  }
+  Serving(const Serving&) = delete;
+  // Also when the client hangs up and the frame is destroyed: what was begun is logged.
+  ~Serving() {
+    record();
+    forward.release();
+    static_cast<Worker&>(x.worker).unpin(pinned);
+  }
+
+  // The log phase, once.
+  void record() {
+    if (!matched) return;
+    matched = false;
+    auto& worker = static_cast<Worker&>(x.worker);
+    x.response_size = sent.bytes;
+    x.response_body_size = sent.body_bytes;
+    x.request_size = x.request.head_size + forward.request_body_size();
+    gateway::run(pinned->snapshot->global, Phase::log, &Plugin::log, x);
+    if (chain != nullptr) gateway::run(*chain, Phase::log, &Plugin::log, x);
+    worker.access_log().write(x);
+    ++worker.counters.requests;
+  }
+
+  Session& session;
+  Pinned* pinned;
+  Exchange x;
+  Forward forward;
+  const RouteTarget* target = nullptr;
+  const Chain* chain = nullptr;  // the route's, or the consumer's over it
+  bool matched = false;          // a request was read and has not been logged
+  http::ServerConnection::Sent sent;
+  Exchange::Parameter parameters[parameters_max];
+};
+
+void match(Serving& s) {
+  Exchange& x = s.x;
+  const RouteQuestion question{x.request.method_id, x.request.host, x.request.authority, x.request.path,
+                               x.remote.address, &x};
+  RouteMatch found;
+  if (!s.pinned->snapshot->router.match(question, found, s.parameters)) return;
+  s.target = found.route->target();
+  s.chain = &s.target->chain;
+  x.route = &s.target->info;
+  x.matched_uri = found.uri_pattern();
+  x.matched_host = found.host_pattern(question);
+  x.parameter_count = found.parameter_count;
+}
+
+// The rewrite phase; when it found a consumer, once more for what only the consumer or its group brought.
+VerdictTask rewrite(Serving& s) {
+  auto verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x);
+  if (verdict == nullptr && s.x.consumer != nullptr) {
+    const Chain& before = *s.chain;
+    s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer);
+    verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x, &before);
+  }
+  co_return verdict;
+}
+
+// Finds the reply to one request, or fills x.response with the upstream's. Every way a request can end is a co_return
+// in this function.
+VerdictTask answer(Serving& s) {
+  Exchange& x = s.x;
+  const Chain& global = s.pinned->snapshot->global;
+  match(s);
+  if (!global.empty()) {
+    auto verdict = co_await run(global, Phase::rewrite, &Plugin::rewrite, x);
+    if (verdict != nullptr) co_return verdict;
+    verdict = co_await run(global, Phase::access, &Plugin::access, x);
+    if (verdict != nullptr) co_return verdict;
+  }
+  if (s.target == nullptr) co_return no_route();
+  if (s.target->refusal != 0) co_return plugin::reply(s.target->refusal);
+  if (s.chain->runs_in(Phase::rewrite)) {
+    auto verdict = co_await rewrite(s);
+    if (verdict != nullptr) co_return verdict;
+  }
+  if (s.chain->runs_in(Phase::access)) {
+    auto verdict = co_await run(*s.chain, Phase::access, &Plugin::access, x);
+    if (verdict != nullptr) co_return verdict;
+  }
+  const Destination* destination = s.pinned->snapshot->destination(*s.target);
+  if (destination == nullptr) co_return no_upstream(*s.target);
+  if (global.runs_in(Phase::before_proxy) || s.chain->runs_in(Phase::before_proxy)) {
+    auto verdict = co_await run(global, Phase::before_proxy, &Plugin::before_proxy, x);
+    if (verdict == nullptr) verdict = co_await run(*s.chain, Phase::before_proxy, &Plugin::before_proxy, x);
+    if (verdict != nullptr) co_return verdict;
+  }
+  auto verdict = co_await s.forward.ask(*s.target, *destination);
+  co_return verdict;
+}
+
+void run_response_phases(Serving& s) {
+  const Chain& global = s.pinned->snapshot->global;
+  run(global, Phase::response, &Plugin::response, s.x);
+  if (s.chain != nullptr) run(*s.chain, Phase::response, &Plugin::response, s.x);
+  run(global, Phase::body, &Plugin::body, s.x);
+  if (s.chain != nullptr) run(*s.chain, Phase::body, &Plugin::body, s.x);
+}
+
+// Answers a request that could not be read, and closes.
+async::Task<> refuse(Serving& s, const http::Parsed& refusal) {
+  http::ServerConnection& client = s.session.connection();
+  log::info("{}: request refused with {}: {}", client.peer().text(), refusal.status, refusal.why);
+  client.stop_after_this();
+  use_reply(s.x, *plugin::reply(refusal.status));
+  auto sent = co_await client.send(s.x.request, s.x.response, s.sent);
+  s.record();
+  if (sent) co_await client.close();
+}
+
+}  // namespace
+
+async::Task<bool> serve(Session& session) {
+  http::ServerConnection& client = session.connection();
+  Serving s(session, session.worker());
+  Exchange& x = s.x;
+  const auto head = co_await client.read_head(x.request);
+  if (head == http::ServerConnection::Head::closed) co_return false;
+  s.matched = true;
+  find_client_address(x, session.worker().settings());
+  if (head == http::ServerConnection::Head::refused) {
+    co_await refuse(s, client.refusal());
+    co_return false;
+  }
+
+  auto verdict = co_await answer(s);
+  if (verdict != nullptr) use_reply(x, *verdict);
+  if (x.response.status == status_client_gone) co_return false;
+  run_response_phases(s);
+  auto sent = co_await client.send(x.request, x.response, s.sent);
+  if (!s.forward.upgraded()) s.forward.finish();
+  if (!sent) {
+    log::info("{} {}: the response broke off: {}", x.request.method, x.request.target, sent.error().what);
+    co_return false;
+  }
+  if (s.forward.upgraded()) {
+    co_await tunnel(client, s.forward, s.sent);
+    co_return false;
+  }
+  s.record();  // before the buffers its views stand in are used again
+  const bool again = client.finish(x.request);
+  if (!again) co_await client.close();
+  co_return again;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/replies.h"
+
+#include "base/log.h"
+#include "gateway/snapshot.h"
+
+namespace sluice::gateway {
+
+plugin::Verdict no_route() { return plugin::reply_json(404, json::Value::object({{"error_msg", "404 Route Not Found"}})); }
+
+plugin::Verdict no_upstream(const RouteTarget& target) {
+  const bool named = target.slot != RouteTarget::no_slot;
+  log::error("route {}: {}", target.info.id, named ? "its upstream does not exist" : "neither it nor its service names an upstream");
+  return plugin::reply(named ? 502 : 503);
+}
+
+void use_reply(plugin::Exchange& x, const http::Reply& reply) {
+  x.source = plugin::ResponseSource::gateway;
+  http::Response& response = x.response;
+  response.status = reply.status;
+  response.reason = {};
+  response.headers.clear();
+  response.body = nullptr;
+  response.content = x.arena.copy(reply.body);
+  response.content_length = http::unknown_length;
+  if (!reply.content_type.empty()) response.headers.add("Content-Type", reply.content_type);
+  else if (!reply.body.empty()) response.headers.add("Content-Type", "text/plain; charset=utf-8");
+  for (const auto& [name, value] : reply.headers) response.headers.add(name, value);
+}
+
+}  // namespace sluice::gateway

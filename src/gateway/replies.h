@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers the gateway makes itself.
+#pragma once
+#include "plugin/exchange.h"
+
+namespace sluice::gateway {
+
+// nginx's number for a client that left before its answer; never sent, but logged.
+inline constexpr int status_client_gone = 499;
+
+// 404 in APISIX's words.
+plugin::Verdict no_route();
+// For a route that leads nowhere: its upstream was removed (502) or it never named one (503).
+plugin::Verdict no_upstream(const class RouteTarget& target);
+// Makes `reply` the exchange's response; its bytes move into the arena.
+void use_reply(plugin::Exchange& x, const http::Reply& reply);
+
+}  // namespace sluice::gateway

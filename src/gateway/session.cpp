@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/session.h"
+
+#include "base/log.h"
+#include "gateway/pipeline.h"
+#include "gateway/worker.h"
+
+namespace sluice::gateway {
+
+Session::Session(Worker& worker, net::Accepted accepted, std::uint64_t number)
+    : worker_(worker), accepted_(std::move(accepted)), number_(number) {}
+
+void Session::start(std::shared_ptr<const net::TlsContext> tls) { life_.start(run(std::move(tls))); }
+
+void Session::client_event(void* self) {
+  auto& session = *static_cast<Session*>(self);
+  // A client that only stopped sending still waits for its answer; one that broke the connection does not.
+  if (session.connection_->stream().broken()) session.worker_.ended(session);
+}
+
+async::Task<> Session::run(std::shared_ptr<const net::TlsContext> tls) {
+  if (tls != nullptr) {
+    const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
+    auto secured = co_await net::tls_accept(std::move(tls), std::move(accepted_.stream), deadline);
+    if (!secured) {
+      log::info("{}: {}", accepted_.peer.text(), secured.error().what);
+      worker_.ended(*this);
+      co_return;
+    }
+    accepted_.stream = std::move(*secured);
+  }
+  connection_ = std::make_unique<http::ServerConnection>(std::move(accepted_), worker_.settings().server);
+  connection_->stream().on_event(&Session::client_event, this);
+  co_await serve_requests();
+  worker_.ended(*this);
+}
+
+async::Task<> Session::serve_requests() {
+  for (;;) {
+    idle_ = true;
+    ++worker_.counters.waiting;
+    const bool something = co_await connection_->wait_idle();
+    --worker_.counters.waiting;
+    if (!something) co_return;
+    idle_ = false;
+    const bool again = co_await serve(*this);
+    if (!again) co_return;
+    if (worker_.draining() && !connection_->has_input()) co_return;
+  }
+}
+
+void Session::drain() {
+  if (connection_ == nullptr) return;
+  connection_->stop_after_this();
+  if (idle_ && !connection_->has_input()) worker_.ended(*this);
+}
+
+}  // namespace sluice::gateway

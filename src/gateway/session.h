@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client connection on a worker: serves its requests one after the other until either side is done. It belongs to
+// the worker's list; when the client is gone while a request waits elsewhere, the session is destroyed and with it
+// everything that the request had begun.
+#pragma once
+#include <memory>
+
+#include "async/child.h"
+#include "http/server_connection.h"
+#include "net/tls.h"
+
+namespace sluice::gateway {
+
+class Worker;
+
+class Session {
+ public:
+  Session(Worker& worker, net::Accepted accepted, std::uint64_t number);
+  // Serves from now on; with `tls`, behind a handshake.
+  void start(std::shared_ptr<const net::TlsContext> tls);
+
+  http::ServerConnection& connection() { return *connection_; }
+  Worker& worker() { return worker_; }
+  std::uint64_t number() const { return number_; }
+  // The worker drains: an idle connection closes now, a busy one behind its response.
+  void drain();
+
+  std::size_t place = 0;  // in the worker's list
+
+ private:
+  async::Task<> run(std::shared_ptr<const net::TlsContext> tls);
+  async::Task<> serve_requests();
+  static void client_event(void* self);
+
+  Worker& worker_;
+  net::Accepted accepted_;
+  std::unique_ptr<http::ServerConnection> connection_;
+  std::uint64_t number_;
+  bool idle_ = true;
+  async::Child life_;  // last: destroyed first
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the gateway itself is configured with (config.yaml), read by main/ and constant while the process runs.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/cidr.h"
+#include "gateway/route.h"
+#include "http/server_connection.h"
+#include "plugin/template.h"
+
+namespace sluice::gateway {
+
+struct ListenAddress {
+  Endpoint endpoint;
+  bool tls = false;
+};
+
+struct Settings {
+  std::vector<ListenAddress> listen;
+  std::size_t workers = 1;
+  RouterMode router = RouterMode::host_uri;
+  http::ServerOptions server;
+  http::HeadLimits upstream_head{.field_bytes_max = 32 * 1024, .head_bytes_max = 128 * 1024, .fields_max = 256};
+  std::size_t connections_max = 10620;  // of clients, a worker; 503 beyond (nginx_config.event.worker_connections)
+  bool access_log = true;
+  std::string access_log_path = "logs/access.log";
+  plugin::Template access_log_format;
+  plugin::Template::Escape access_log_escape = nullptr;
+  std::size_t access_log_buffer = 16384;  // bytes a worker
+  bool delete_uri_tail_slash = false;
+  bool show_upstream_status = false;       // apisix.show_upstream_status_in_response_header
+  CidrSet trusted;                         // apisix.trusted_addresses
+  bool has_trusted = false;
+  CidrSet real_ip_from;                    // nginx_config.http.real_ip_from
+  std::string real_ip_header = "X-Real-IP";
+  bool real_ip_recursive = false;
+  bool upstream_verify = true;             // certificates of https upstreams, unless one says otherwise
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/tunnel.h"
+
+#include <algorithm>
+
+#include "async/join.h"
+
+namespace sluice::gateway {
+namespace {
+
+// When either side last said something; one direction may be silent while the other is not.
+struct Activity {
+  Instant last;
+  Duration patience;
+};
+
+net::Buffer copy_of(std::string_view bytes) {
+  net::Buffer buffer;
+  if (bytes.empty()) return buffer;
+  buffer.need(std::max(bytes.size(), net::Buffer::standard_size));
+  bytes.copy(buffer.tail(), bytes.size());
+  buffer.filled(bytes.size());
+  return buffer;
+}
+
+async::Task<std::uint64_t> copy(net::Stream& from, net::Buffer first, net::Stream& to, Activity& activity) {
+  std::uint64_t total = 0;
+  net::Buffer buffer = std::move(first);
+  for (;;) {
+    if (!buffer.empty()) {
+      const ssize_t written = co_await to.write(buffer.view(), activity.patience);
+      if (written < 0) break;
+      total += buffer.size();
+      activity.last = from.loop().now();
+      buffer.consume(buffer.size());
+    }
+    buffer.release();  // an idle tunnel holds no memory
+    const ssize_t ready = co_await from.readable(after(activity.last, activity.patience));
+    if (ready == -ETIMEDOUT) {
+      if (from.loop().now() < after(activity.last, activity.patience)) continue;  // the other direction was busy
+      break;
+    }
+    buffer.need();
+    const ssize_t count = from.try_read(buffer.tail(), buffer.room());
+    if (count == -EAGAIN) continue;
+    if (count <= 0) break;
+    buffer.filled(static_cast<std::size_t>(count));
+  }
+  to.shutdown_write();
+  co_return total;
+}
+
+}  // namespace
+
+async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerConnection::Sent& sent) {
+  Activity activity{client.stream().loop().now(), forward.tunnel_patience()};
+  net::Stream& far = forward.connection().stream();
+  // What was read too far is copied: the heads in front of it are still to be logged.
+  net::Buffer from_client = copy_of(client.input()), from_upstream = copy_of(forward.connection().input());
+  auto [up, down] = co_await async::both(copy(client.stream(), std::move(from_client), far, activity),
+                                         copy(far, std::move(from_upstream), client.stream(), activity));
+  sent.bytes += down;
+  sent.body_bytes += down;
+}
+
+}  // namespace sluice::gateway

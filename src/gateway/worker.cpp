@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/worker.h"
+
+#include <algorithm>
+
+#include "gateway/session.h"
+
+namespace sluice::gateway {
+
+Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network, const Settings& settings, OnRetired retired)
+    : plugin::Worker(the_loop, the_number), network_(network), settings_(settings), retired_(std::move(retired)),
+      pool_(the_loop), access_log_(the_loop, settings) {}
+
+Worker::~Worker() {
+  listeners_.clear();
+  sessions_.clear();  // destroys what runs, while the rest of the worker stands
+}
+
+Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options, std::shared_ptr<const net::TlsContext> tls) {
+  auto listener = network_.listen(loop, at.endpoint, options, [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
+  if (!listener) return std::unexpected(listener.error());
+  listeners_.push_back(std::move(*listener));
+  return {};
+}
+
+void Worker::take(net::Accepted accepted, const std::shared_ptr<const net::TlsContext>& tls) {
+  ++counters.accepted;
+  if (sessions_.size() >= settings_.connections_max) return refuse_connection(std::move(accepted));
+  ++counters.handled;
+  ++counters.active;
+  auto session = std::make_unique<Session>(*this, std::move(accepted), counters.accepted);
+  session->place = sessions_.size();
+  Session& started = *session;
+  sessions_.push_back(std::move(session));
+  started.start(tls);
+}
+
+void Worker::refuse_connection(net::Accepted accepted) {
+  static constexpr std::string_view busy =
+      "HTTP/1.1 503 Service Temporarily Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 1\r\n\r\n";
+  const iovec piece{const_cast<char*>(busy.data()), busy.size()};
+  accepted.stream->try_write(&piece, 1);
+  loop.dispose(std::move(accepted.stream));
+}
+
+void Worker::ended(Session& session) {
+  const std::size_t place = session.place;
+  if (place >= sessions_.size() || sessions_[place].get() != &session) return;  // on its way out already
+  loop.dispose(std::move(sessions_[place]));
+  if (place + 1 != sessions_.size()) {
+    sessions_[place] = std::move(sessions_.back());
+    sessions_[place]->place = place;
+  }
+  sessions_.pop_back();
+  --counters.active;
+  if (draining_ && sessions_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+void Worker::drain(std::function<void()> drained) {
+  draining_ = true;
+  drained_ = std::move(drained);
+  listeners_.clear();
+  // A session that ends takes itself off the list, and the last one takes its place.
+  std::vector<Session*> all;
+  for (auto& session : sessions_) all.push_back(session.get());
+  for (Session* session : all) session->drain();
+  if (sessions_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+void Worker::adopt(const Snapshot* snapshot) {
+  auto fresh = std::make_unique<Pinned>();
+  fresh->snapshot = snapshot;
+  auto old = std::exchange(current_, std::move(fresh));
+  if (old == nullptr) return;
+  if (old->exchanges == 0) return retired_(old->snapshot);
+  replaced_.push_back(std::move(old));
+}
+
+async::Task<Result<IpAddress>> Worker::resolve(const std::string& name, Instant deadline) {
+  if (!resolver_) return Result<IpAddress>(fail(ErrorKind::resolve, "'" + name + "' cannot be resolved: no resolver is set up"));
+  return resolver_(name, deadline);
+}
+
+Pinned* Worker::pin() {
+  ++current_->exchanges;
+  return current_.get();
+}
+
+void Worker::unpin(Pinned* pinned) {
+  if (--pinned->exchanges > 0 || pinned == current_.get()) return;
+  retired_(pinned->snapshot);
+  std::erase_if(replaced_, [pinned](const auto& other) { return other.get() == pinned; });
+}
+
+const Chain& Worker::chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer) {
+  const Pinned::Pair pair{&target, &consumer};
+  if (auto found = pinned.consumer_chains.find(pair); found != pinned.consumer_chains.end()) return found->second;
+  const auto* entry = pinned.snapshot->consumers.find(consumer.name);
+  Chain merged = entry == nullptr ? target.chain : Chain::merge((*entry)->chain, target.chain);
+  return pinned.consumer_chains.emplace(pair, std::move(merged)).first->second;
+}
+
+}  // namespace sluice::gateway

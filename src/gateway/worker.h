@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread that serves requests: its loop, listeners, sessions, pools of upstream connections, and the snapshot it
+// works by. Everything here is touched on its own thread only, except `loop.post`.
+#pragma once
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/access_log.h"
+#include "gateway/settings.h"
+#include "gateway/snapshot.h"
+#include "net/network.h"
+#include "plugin/worker.h"
+#include "upstream/pool.h"
+
+namespace sluice::gateway {
+
+class Session;
+
+// A snapshot on one worker: how many exchanges hold it, and the chains of consumers met so far.
+struct Pinned {
+  const Snapshot* snapshot = nullptr;
+  std::uint32_t exchanges = 0;
+  struct Pair {
+    const RouteTarget* target;
+    const plugin::Consumer* consumer;
+    bool operator==(const Pair&) const = default;
+  };
+  struct PairHash {
+    std::size_t operator()(const Pair& pair) const {
+      return combine_hashes(reinterpret_cast<std::uintptr_t>(pair.target), reinterpret_cast<std::uintptr_t>(pair.consumer));
+    }
+  };
+  std::unordered_map<Pair, Chain, PairHash> consumer_chains;
+};
+
+// What a worker counts for itself; read on its thread.
+struct WorkerCounters {
+  std::uint64_t accepted = 0, handled = 0, requests = 0, active = 0, waiting = 0;
+};
+
+class Worker final : public plugin::Worker {
+ public:
+  // `retired` is called when no exchange of this worker holds a replaced snapshot any more.
+  using OnRetired = std::function<void(const Snapshot*)>;
+  Worker(async::Loop& loop, unsigned number, net::Network& network, const Settings& settings, OnRetired retired);
+  ~Worker() override;
+
+  // Takes connections from now on.
+  Result<> listen(const ListenAddress& at, net::ListenOptions options,
+                  std::shared_ptr<const net::TlsContext> tls = nullptr);
+  void stop_listening() { listeners_.clear(); }
+  // Connections end behind the response they are at; `drained` is called when the last is gone.
+  void drain(std::function<void()> drained);
+  // Works by `snapshot` from the next exchange on.
+  void adopt(const Snapshot* snapshot);
+
+  async::Task<Result<plugin::OutboundReply>> ask(plugin::Outbound request) override;
+  // One address of a name. `resolver` is set by main/.
+  using Resolver = std::function<async::Task<Result<IpAddress>>(std::string name, Instant deadline)>;
+  void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }
+  async::Task<Result<IpAddress>> resolve(const std::string& name, Instant deadline);
+
+  // ---- for sessions ----
+  Pinned* pin();
+  void unpin(Pinned* pinned);
+  const Chain& chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer);
+  void ended(Session& session);
+  bool draining() const { return draining_; }
+
+  net::Network& network() { return network_; }
+  const Settings& settings() const { return settings_; }
+  upstream::Pool& pool() { return pool_; }
+  std::unique_ptr<upstream::BalancerState>& balancer_state(std::uint64_t local_key) { return balancers_[local_key]; }
+  AccessLog& access_log() { return access_log_; }
+  WorkerCounters counters;
+
+ private:
+  void take(net::Accepted accepted, const std::shared_ptr<const net::TlsContext>& tls);
+  void refuse_connection(net::Accepted accepted);
+
+  net::Network& network_;
+  const Settings& settings_;
+  OnRetired retired_;
+  Resolver resolver_;
+  upstream::Pool pool_;
+  AccessLog access_log_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<upstream::BalancerState>> balancers_;
+  std::unique_ptr<Pinned> current_;
+  std::vector<std::unique_ptr<Pinned>> replaced_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  bool draining_ = false;
+  std::function<void()> drained_;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/registry.h"
+
+#include <algorithm>
+
+namespace sluice::plugin {
+
+Registry::Registry(std::span<const PluginType* const> all, const std::vector<std::string>& enabled) : count_(all.size()) {
+  std::uint16_t number = 0;
+  for (const PluginType* type : all) {
+    *type->index = number++;
+    if (!enabled.empty() && std::ranges::find(enabled, type->name) == enabled.end()) continue;
+    types_.push_back(type);
+    by_name_.emplace(type->name, type);
+  }
+  for (const auto& name : enabled) {
+    if (std::ranges::none_of(all, [&](const PluginType* type) { return type->name == name; })) unknown_.push_back(name);
+  }
+}
+
+const PluginType* Registry::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+}  // namespace sluice::plugin
