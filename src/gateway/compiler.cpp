@@ -23,8 +23,9 @@ std::string dependency(std::string_view kind, std::string_view id) {
 
 std::span<const std::string_view> Compiler::load_order() { return order; }
 
-Compiler::Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names, OnDropped dropped)
-    : settings_(settings), registry_(registry), names_(names), dropped_(std::move(dropped)), working_(settings.router) {
+Compiler::Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names,
+                   upstream::HealthChecker& checker, OnDropped dropped)
+    : settings_(settings), registry_(registry), names_(names), checker_(checker), dropped_(std::move(dropped)), working_(settings.router) {
   working_.metadata_of.resize(registry.size());
 }
 
@@ -58,6 +59,7 @@ bool Compiler::change(std::string_view key_view, std::optional<std::string_view>
     Item gone = std::move(found->second);
     items_.erase(found);
     uninstall(kind, id, gone);
+    if (gone.checks) checker_.remove(key);
     release_uses(key, gone);
   } else {
     auto value = json::parse(*text);
@@ -71,6 +73,11 @@ bool Compiler::change(std::string_view key_view, std::optional<std::string_view>
     if (!make(making, *value)) return false;
     register_uses(key, making.fresh);
     install(making);
+    if (making.fresh.checks) {
+      if (auto set = checker_.set(*making.fresh.checks); !set) log::error("{}: {}", key, set.error().what);
+    } else if (making.old != nullptr && making.old->checks) {
+      checker_.remove(key);
+    }
     if (making.old != nullptr) release_uses(key, *making.old);
     items_[key] = std::move(making.fresh);
   }

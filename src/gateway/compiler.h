@@ -18,6 +18,7 @@
 #include "model/resources.h"
 #include "plugin/registry.h"
 #include "upstream/build.h"
+#include "upstream/health_checker.h"
 #include "upstream/names.h"
 
 namespace sluice::gateway {
@@ -26,7 +27,8 @@ class Compiler {
  public:
   // A plugin object that no snapshot refers to any more; called on any thread.
   using OnDropped = std::function<void(const plugin::Plugin*)>;
-  Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names, OnDropped dropped);
+  Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names,
+           upstream::HealthChecker& checker, OnDropped dropped);
   ~Compiler();
 
   // "/apisix/routes/1" is now `text`, or gone. False when it does not hold and was left out.
@@ -54,6 +56,7 @@ class Compiler {
     plugin::RouteInfo info;                              // services: id and name
     std::vector<std::string> hosts;                      // services
     std::optional<bool> websocket;                       // services
+    std::optional<upstream::HealthSubject> checks;       // whatever has an upstream with checks
     std::shared_ptr<const void> metadata;                // plugin_metadata
     std::shared_ptr<const ConsumerEntry> consumer;       // consumers
     std::vector<std::string> credentials;                // consumers: keys in the map
@@ -98,6 +101,8 @@ class Compiler {
   const Settings& settings_;
   const plugin::Registry& registry_;
   upstream::Names& names_;
+  upstream::HealthChecker& checker_;
+  upstream::HealthTable health_;
   OnDropped dropped_;
   Items items_;                                              // by key
   std::unordered_map<std::string, std::unordered_set<std::string>> dependents_;  // "kind/id" → keys

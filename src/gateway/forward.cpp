@@ -13,6 +13,7 @@
 #include "gateway/replies.h"
 #include "gateway/worker.h"
 #include "http/head_writer.h"
+#include "upstream/health.h"
 
 namespace sluice::gateway {
 namespace {
@@ -258,6 +259,11 @@ void Forward::report(const Peer& peer, const Result<>& outcome) {
     if (state != nullptr) upstream_->balancer->finished(peer, *state, latency, worker_.loop.now());
     in_flight_ = false;
   }
+  if (peer.health == nullptr) return;
+  if (outcome) return peer.health->report_status(x_.response.status);
+  const Error& error = outcome.error();
+  if (error.fault != Fault::peer) return;
+  peer.health->report(error.kind == ErrorKind::timeout ? upstream::HealthEvent::timeout : upstream::HealthEvent::tcp_failure);
 }
 
 plugin::Verdict Forward::refusal(const Error& error) {

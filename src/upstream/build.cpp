@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
-#include "base/log.h"
+#include "upstream/health_checker.h"
 
 namespace sluice::upstream {
 namespace {
@@ -97,8 +97,22 @@ Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, st
   for (const auto& node : written.nodes.list) add_peers(node, written, lookup, *made);
   for (Peer& peer : made->peers) peer.pool_key = pool_key(peer, *made, written);
   made->retries = written.retries ? *written.retries : std::max<int>(0, static_cast<int>(made->peers.size()) - 1);
+  if (written.checks && options.health != nullptr) {
+    const auto rules = std::make_shared<const HealthRules>(*written.checks);
+    for (Peer& peer : made->peers) {
+      peer.health = std::make_shared<PeerHealth>(options.health->state(options.checker, peer.endpoint, peer.host), rules);
+    }
+  }
   if (!made->peers.empty()) made->balancer = make_balancer(written.type, made->peers);
   return std::shared_ptr<const Upstream>(std::move(made));
+}
+
+std::vector<HealthTarget> health_targets(const Upstream& built) {
+  std::vector<HealthTarget> targets;
+  for (const Peer& peer : built.peers) {
+    if (peer.health != nullptr) targets.push_back({peer.endpoint, peer.host, peer.health});
+  }
+  return targets;
 }
 
 }  // namespace sluice::upstream

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "upstream/health.h"
 #include "upstream/upstream.h"
 
 namespace sluice::upstream {
@@ -16,11 +17,16 @@ using Lookup = std::function<const std::vector<IpAddress>*(std::string_view name
 
 struct BuildOptions {
   bool verify = true;  // certificates of https servers, where the upstream does not say
+  std::string checker;            // names the health states: the resource's key
+  HealthTable* health = nullptr;  // where the states of servers with checks are kept
 };
 
 // `id` names the upstream in logs, `local_key` its worker-local state. Nodes whose name has no address are left out.
 Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, std::string id, std::uint64_t local_key,
                                               const Lookup& lookup, const BuildOptions& options);
+
+// The servers to be probed, as `built` has them.
+std::vector<struct HealthTarget> health_targets(const Upstream& built);
 
 // The names that have to be resolved for it.
 std::vector<std::string> names_of(const model::Upstream& written);
