@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/api.h"
+
+#include <fmt/core.h>
+
+#include "admin/describe_api.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace sluice::admin {
+namespace {
+
+constexpr std::string_view prefix = "/apisix/admin";
+
+http::Reply preflight() {
+  http::Reply reply{200, {}, "text/plain", {}};
+  reply.headers = {{"Access-Control-Allow-Origin", "*"},
+                   {"Access-Control-Allow-Methods", "POST, GET, PUT, OPTIONS, DELETE, PATCH"},
+                   {"Access-Control-Max-Age", "3600"},
+                   {"Access-Control-Allow-Headers", "*"},
+                   {"Access-Control-Allow-Credentials", "true"}};
+  return reply;
+}
+
+http::Reply refuse_key(std::string_view why) {
+  return json_reply(401, json::Value::object({{"error_msg", "failed to check token"}, {"description", why}}));
+}
+
+std::string_view cookie_value(std::string_view cookies, std::string_view name) {
+  for (std::string_view pair : Split(cookies, ';')) {
+    pair = trim(pair);
+    auto equals = pair.find('=');
+    if (equals != pair.npos && pair.substr(0, equals) == name) return pair.substr(equals + 1);
+  }
+  return {};
+}
+
+bool is_routed(http::Method method) {
+  using http::Method;
+  return method == Method::get || method == Method::put || method == Method::post || method == Method::del ||
+         method == Method::patch;
+}
+
+}  // namespace
+
+Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock,
+         Settings settings)
+    : settings_(std::move(settings)), validator_(validator), verbs_(store, validator, status, clock) {}
+
+http::Reply Api::decorate(http::Reply reply) const {
+  reply.headers.emplace_back("X-API-VERSION", "v3");
+  if (settings_.cors) {
+    reply.headers.emplace_back("Access-Control-Allow-Origin", "*");
+    reply.headers.emplace_back("Access-Control-Allow-Credentials", "true");
+    reply.headers.emplace_back("Access-Control-Expose-Headers", "*");
+    reply.headers.emplace_back("Access-Control-Max-Age", "3600");
+  }
+  return reply;
+}
+
+// Argument, then header, then cookie.
+Access Api::access(const http::Request& request, const Arguments& arguments) const {
+  static const Key anybody{"anonymous", {}, Role::admin};
+  if (!settings_.keys.required()) return {&anybody, {}};
+  std::string_view given;
+  if (const auto* argument = arguments.find("api_key")) given = *argument;
+  if (given.empty()) given = request.headers.get("x-api-key");
+  if (given.empty()) given = cookie_value(request.headers.get(http::HeaderId::cookie), "x_api_key");
+  return settings_.keys.check(given, request.method_id == http::Method::get);
+}
+
+async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
+  if (settings_.restricted && !settings_.allow.contains(peer)) {
+    log::warn("Admin API: {} is not in deployment.admin.allow_admin", peer.text());
+    return error_reply(
+        403, fmt::format("{} may not use the Admin API: see deployment.admin.allow_admin", peer.text()));
+  }
+  bool inside = request.path.starts_with(prefix) &&
+                (request.path.size() == prefix.size() || request.path[prefix.size()] == '/');
+  if (!inside) return decorate(error_reply(404, "not found"));
+  if (settings_.cors && request.method_id == http::Method::options) return preflight();
+  Call call;
+  call.segments = split_path(request.path.substr(prefix.size()));
+  if (call.segments.empty() && request.method_id == http::Method::head) return decorate({200, {}, {}, {}});
+  if (!is_routed(request.method_id)) return decorate(error_reply(404, "not found"));
+  call.method = request.method_id;
+  call.method_name = request.method;
+  call.arguments = Arguments::parse(request.query);
+  call.content_type = request.headers.get(http::HeaderId::content_type);
+  auto allowed = access(request, call.arguments);
+  if (!allowed.key) {
+    log::warn("Admin API: {} {} from {} refused: {}", request.method, request.path, peer.text(), allowed.why);
+    return decorate(refuse_key(allowed.why));
+  }
+  call.who = allowed.key->name;
+  return run(request, std::move(call));
+}
+
+async::Task<http::Reply> Api::run(http::Request& request, Call call) {
+  auto body = co_await read_body(request);
+  if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
+  call.body = std::move(*body);
+  if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
+  auto path = call.segments.empty() ? std::string_view() : std::string_view(call.segments[0]);
+  const auto* resource = model::find_resource(path);
+  if (!resource) co_return decorate(error_reply(404, fmt::format("Unsupported resource type: {}", path)));
+  if (const auto* ttl = call.arguments.find("ttl")) {
+    auto sentence = parse_number(*ttl)
+                        ? "invalid argument ttl: this version stores without a time limit; leave it out"
+                        : "invalid argument ttl: should be a number";
+    co_return decorate(error_reply(400, sentence));
+  }
+  auto reply = co_await verbs_.run(std::move(call), *resource);
+  co_return decorate(std::move(reply));
+}
+
+}  // namespace sluice::admin

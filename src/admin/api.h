@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Admin API, whatever carries it: takes a request whose head has been read and gives the reply. APISIX's
+// v3 shapes (docs/compatibility.md names the differences). Who may ask is decided here: address, then key,
+// then role. Lives on the control thread, longer than its tasks.
+#pragma once
+#include <string>
+
+#include "admin/keys.h"
+#include "admin/verbs.h"
+#include "base/cidr.h"
+
+namespace sluice::admin {
+
+struct Settings {
+  Keys keys;
+  bool restricted = true;  // to addresses of `allow`
+  CidrSet allow;
+  bool cors = true;  // pages from elsewhere may use it (they still need the key)
+};
+
+class Api {
+ public:
+  Api(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock,
+      Settings settings);
+
+  // `request` outlives the task. Nothing is read of the body of a request that is refused by its head.
+  async::Task<http::Reply> handle(http::Request& request, IpAddress peer);
+
+ private:
+  http::Reply decorate(http::Reply reply) const;
+  Access access(const http::Request& request, const Arguments& arguments) const;
+  async::Task<http::Reply> run(http::Request& request, Call call);
+
+  Settings settings_;
+  const plugin::Validator& validator_;
+  Verbs verbs_;
+};
+
+}  // namespace sluice::admin

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/control.h"
+
+#include <fmt/core.h>
+
+#include "admin/describe_api.h"
+#include "admin/listing.h"
+
+namespace sluice::admin {
+namespace {
+
+using http::Method;
+using json::Value;
+
+http::Reply not_found() { return error_reply(404, "404 Route Not Found"); }
+
+}  // namespace
+
+async::Task<http::Reply> Control::handle(http::Request& request) {
+  auto segments = split_path(request.path);
+  auto word = [&](std::size_t i) {
+    return i < segments.size() ? std::string_view(segments[i]) : std::string_view();
+  };
+  if (word(0) != "v1") return not_found();
+  if (request.method_id == Method::post && word(1) == "gc") return http::Reply{200, {}, {}, {}};
+  if (request.method_id == Method::put && word(1) == "plugins" && word(2) == "reload")
+    return text_reply(200, "done");
+  if (request.method_id != Method::get) return not_found();
+  if (word(1) == "schema") return json_reply(200, all_schemas(validator_));
+  if (word(1) == "healthcheck") return health(segments);
+  bool metadata = word(1) == "plugin_metadata" || word(1) == "plugin_metadatas";
+  bool several = segments.size() == 2 && word(1).ends_with('s');
+  const auto* resource = metadata  ? model::find_resource("plugin_metadata")
+                         : several ? model::find_resource(word(1))
+                                   : model::find_schema(word(1));
+  if (!resource) return not_found();
+  if (several) return list_entries(store_, model::key_of(*resource, ""));
+  if (segments.size() != 3) return not_found();
+  return show(*resource, segments[2]);
+}
+
+async::Task<http::Reply> Control::show(const model::Resource& resource, std::string id) {
+  auto key = model::key_of(resource, id);
+  auto kind = std::string(resource.schema_name);
+  auto found = co_await store_.get(key);
+  if (!found) co_return error_reply(503, found.error().what);
+  if (!*found) co_return error_reply(404, fmt::format("{} not found", kind));
+  std::string text;
+  append_entry(text, **found);
+  co_return json_text_reply(200, std::move(text));
+}
+
+http::Reply Control::health(const std::vector<std::string>& segments) const {
+  auto all = status_.health();
+  if (segments.size() == 2) return json_reply(200, all);
+  const auto& type = segments[2];
+  if (type != "routes" && type != "services" && type != "upstreams") {
+    return error_reply(400, fmt::format("invalid src type {}", type));
+  }
+  if (segments.size() < 4) return error_reply(404, fmt::format("missing src id for src type {}", type));
+  auto name = fmt::format("/apisix/{}/{}", type, segments[3]);
+  for (const auto& checker : all.as_array()) {
+    if (checker.text("name") == name) return json_reply(200, checker);
+  }
+  return error_reply(404, fmt::format("no checker for {}[{}]", type, segments[3]));
+}
+
+http::Reply status_reply(const plugin::Status& status, const http::Request& request) {
+  bool asks = request.method_id == Method::get || request.method_id == Method::head;
+  bool ready = request.path == "/status/ready";
+  if (!asks || (request.path != "/status" && !ready)) return not_found();
+  if (ready ? status.ready() : status.started()) return json_text_reply(200, R"({"status":"ok"})");
+  std::string_view why =
+      ready ? "not every worker holds a configuration yet" : "the workers have not started yet";
+  return json_reply(503, Value::object({{"status", "error"}, {"error", why}}));
+}
+
+}  // namespace sluice::admin

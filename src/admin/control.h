@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control API (what the gateway holds and how its upstreams are) and the status API (is it up, is it
+// ready). Both without a key, so they listen on loopback only. Live on the control thread, longer than their
+// tasks.
+#pragma once
+#include "admin/call.h"
+#include "plugin/status.h"
+#include "plugin/validator.h"
+#include "store/store.h"
+
+namespace sluice::admin {
+
+class Control {
+ public:
+  Control(store::Store& store, const plugin::Validator& validator, const plugin::Status& status)
+      : store_(store), validator_(validator), status_(status) {}
+  // `request` outlives the task.
+  async::Task<http::Reply> handle(http::Request& request);
+
+ private:
+  http::Reply health(const std::vector<std::string>& segments) const;
+  async::Task<http::Reply> show(const model::Resource& resource, std::string id);
+
+  store::Store& store_;
+  const plugin::Validator& validator_;
+  const plugin::Status& status_;
+};
+
+// GET /status: 200 once started; GET /status/ready: 200 when every worker holds a configuration, else 503.
+http::Reply status_reply(const plugin::Status& status, const http::Request& request);
+
+}  // namespace sluice::admin

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may use the Admin API: keys with a role each, compared in constant time. A key is generated at the
+// first start and kept in a file only its owner can read; the defaults that APISIX published are never
+// accepted. Made at start, then immutable; control thread.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace sluice::admin {
+
+enum class Role : std::uint8_t { admin, viewer };  // a viewer may only GET
+
+struct Key {
+  std::string name;  // what the history says
+  std::string key;
+  Role role = Role::admin;
+};
+
+// What a key given with a request is worth.
+struct Access {
+  const Key* key = nullptr;   // null: none
+  std::string_view why = {};  // "missing apikey", "wrong apikey", "invalid method for role viewer"
+};
+
+class Keys {
+ public:
+  // Nobody is asked for a key (`admin_key_required: false`).
+  Keys() = default;
+  // At least one. Error: one is a published default, too short (16 characters at least), or there is none.
+  static Result<Keys> make(std::vector<Key> keys);
+
+  bool required() const { return required_; }
+  Access check(std::string_view given, bool reading) const;
+
+ private:
+  std::vector<Key> keys_;
+  bool required_ = false;
+};
+
+// Reads the key kept in `path`, or makes one of 32 bytes from the kernel and keeps it there with mode 0600.
+// The error is one sentence.
+Result<std::string> load_or_make_key(const std::string& path);
+
+}  // namespace sluice::admin

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lists of resources: read from the store in slices, filtered (`name`, `uri`, `label`, `filter`) and paged.
+// Entries are copied as text; only a filter makes them be parsed. Control thread.
+#pragma once
+#include "admin/call.h"
+#include "model/resources.h"
+#include "store/store.h"
+
+namespace sluice::admin {
+
+// {"key":…,"value":…,"createdIndex":…,"modifiedIndex":…}
+void append_entry(std::string& out, const store::Entry& entry);
+
+// {"list":[…],"total":N}. `store` outlives the task.
+async::Task<http::Reply> list_resources(store::Store& store, Call call, const model::Resource& resource);
+// [entry, …], as the control API shows them.
+async::Task<http::Reply> list_entries(store::Store& store, std::string prefix);
+
+}  // namespace sluice::admin
