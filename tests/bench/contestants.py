@@ -20,6 +20,7 @@ sys.path.insert(0, str(TOP / "tests/scenarios"))
 from gateway import KEY, Gateway, free_ports
 from upstream import deadline
 
+BINARY = os.environ.get("SLUICE_BINARY", str(TOP / "build/release/sluice"))
 PROXY_CORE, LOAD_CORE = "0", "1"
 
 
@@ -107,7 +108,7 @@ class Sluice:
         http = {"access_log": "off", "keepalive_timeout": "600s", "keepalive_requests": 1000000000}
         http["client_max_body_size"] = "0"
         config = {"nginx_config": {"error_log_level": "warn", "http": http}}
-        self.gateway = Gateway(TOP / "build/release/sluice", config, workers=1)
+        self.gateway = Gateway(BINARY, config, workers=1)
         cores = os.sched_getaffinity(0)
         if pin and len(cores) > 1:
             os.sched_setaffinity(0, {int(PROXY_CORE)})

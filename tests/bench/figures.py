@@ -38,9 +38,15 @@ class Round:
     """One contestant under load for a while."""
 
     def __init__(self, contestant, options):
+        threads = set(measure.threads(contestant.process.pid))
         before = measure.cpu(contestant.process.pid)
         told = load(contestant.port, **options)
         used = measure.cpu(contestant.process.pid) - before
+        ended = threads - set(measure.threads(contestant.process.pid))
+        if ended:
+            raise SystemExit(
+                f"bench: {len(ended)} threads of {contestant.name} ended; their CPU is not counted"
+            )
         if told["errors"] or set(told["statuses"]) != {"200"}:
             raise SystemExit(
                 f"bench: {contestant.name} answered {told['statuses']} with {told['errors']} errors"
@@ -285,6 +291,8 @@ def hold(contestant):
     after = measure.resident_bytes(contestant.process.pid)
     held.stdin.close()
     held.wait(30)
+    if told["errors"] or set(told["statuses"]) != {"200"}:
+        raise SystemExit(f"bench: {contestant.name} did not hold {HELD} connections: {told}")
     count = told["requests"] - told["closed"]
     print(f"   {contestant.name}: {count} connections held", flush=True)
     return (after - before) / max(count, 1) / 1e3, count
