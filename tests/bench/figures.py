@@ -38,15 +38,12 @@ class Round:
     """One contestant under load for a while."""
 
     def __init__(self, contestant, options):
-        threads = set(measure.threads(contestant.process.pid))
         before = measure.cpu(contestant.process.pid)
         told = load(contestant.port, **options)
         used = measure.cpu(contestant.process.pid) - before
-        ended = threads - set(measure.threads(contestant.process.pid))
-        if ended:
-            raise SystemExit(
-                f"bench: {len(ended)} threads of {contestant.name} ended; their CPU is not counted"
-            )
+        if used.lost_ticks() > 5 + used.whole / 50:
+            lost = f"{used.lost_ticks()} of {used.whole} ticks of CPU"
+            raise SystemExit(f"bench: {contestant.name}: {lost} went with threads that ended; not counted")
         if told["errors"] or set(told["statuses"]) != {"200"}:
             raise SystemExit(
                 f"bench: {contestant.name} answered {told['statuses']} with {told['errors']} errors"

@@ -37,14 +37,22 @@ def threads(root):
 
 @dataclass
 class Cpu:
-    """Nanoseconds on a core by schedstat; ticks of user and system time by stat, for the split."""
+    """Nanoseconds on a core by schedstat; ticks of user and system time by stat, for the split.
+
+    `whole` are the ticks of the processes, those of threads that have ended included.
+    """
 
     total: int = 0
     user: int = 0
     system: int = 0
+    whole: int = 0
 
     def __sub__(self, other):
-        return Cpu(self.total - other.total, self.user - other.user, self.system - other.system)
+        mine, theirs = vars(self), vars(other)
+        return Cpu(**{name: mine[name] - theirs[name] for name in mine})
+
+    def lost_ticks(self):
+        return self.whole - self.user - self.system
 
     def user_ns(self):
         ticks = self.user + self.system
@@ -60,6 +68,12 @@ def cpu(root):
             fields = (base / "stat").read_text().rpartition(")")[2].split()
             told.user += int(fields[11])
             told.system += int(fields[12])
+        except (OSError, IndexError):
+            continue
+    for pid in children(root):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            told.whole += int(fields[11]) + int(fields[12])
         except (OSError, IndexError):
             continue
     return told
