@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the real binary on free ports in a temporary prefix, and speaks its Admin API."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -22,6 +23,11 @@ STOP_SECONDS = 30
 KINDS = ["routes", "stream_routes", "services", "upstreams", "plugin_configs", "consumers", "consumer_groups"]
 KINDS += ["global_rules", "plugin_metadata", "ssls", "protos"]
 LISTENERS = ["data", "admin", "control", "status", "metrics"]
+
+
+def die_with_parent():
+    """In the child: no gateway outlives a runner that was killed (PR_SET_PDEATHSIG is 1)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def free_ports(count):
@@ -88,11 +94,9 @@ class Gateway:
 
     def spawn(self):
         output = (self.prefix / "output").open("ab")
+        command = [self.binary, "run", "-p", str(self.prefix)]
         self.process = subprocess.Popen(
-            [self.binary, "run", "-p", str(self.prefix)],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
         )
         output.close()
 
