@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.yaml, read: APISIX's keys (docs/configuration.md lists those that are honoured), as far as this process needs
+// them. Every problem is named with its path at once; a key that means nothing here is named in a warning with what to
+// do instead.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/keys.h"
+#include "base/cidr.h"
+#include "base/log.h"
+#include "gateway/settings.h"
+#include "json/findings.h"
+
+namespace sluice::main {
+
+struct Config {
+  gateway::Settings gateway;
+  std::size_t workers = 1;
+  log::Level error_log_level = log::Level::warn;
+  std::string error_log = "logs/error.log";
+  std::string user;                     // to become, when started as root
+  std::uint64_t descriptors_max = 20480;  // nginx_config.worker_rlimit_nofile
+  Duration shutdown_timeout = std::chrono::seconds(240);
+  std::vector<std::string> plugins;     // enabled; empty: all
+  std::vector<std::string> dns_servers;
+
+  bool admin = true;
+  Endpoint admin_listen;
+  bool admin_key_required = true;
+  std::vector<admin::Key> admin_keys;   // empty: one is generated
+  CidrSet admin_allow;
+  bool admin_restricted = true;
+  bool admin_cors = true;
+  bool control = true;
+  Endpoint control_listen;
+  bool status = true;
+  Endpoint status_listen;
+
+  bool prometheus_export = true;
+  Endpoint prometheus_listen;
+  std::string prometheus_uri = "/apisix/prometheus/metrics";
+  std::string prometheus_prefix = "apisix_";
+  json::Value plugin_attr;              // as written, for plugins that ask
+};
+
+// `text` is YAML; the problems are sentences for the operator. `prefix` is the directory that relative paths begin at.
+std::optional<Config> read_config(std::string_view text, const std::string& prefix, json::Findings& findings);
+
+}  // namespace sluice::main
