@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The running gateway: the control thread with the store, the compiler and the APIs, and the workers. Everything is
+// wired here and nowhere else. Lives in `main`.
+#pragma once
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "admin/api.h"
+#include "admin/control.h"
+#include "gateway/compiler.h"
+#include "gateway/publisher.h"
+#include "gateway/worker.h"
+#include "http/service.h"
+#include "main/config.h"
+#include "main/signals.h"
+#include "plugin/registry.h"
+#include "plugin/status.h"
+#include "plugin/validator.h"
+#include "store/store.h"
+
+namespace sluice::main {
+
+class Process final : public plugin::Status {
+ public:
+  // `prefix` is the directory of conf/, logs/ and data/.
+  Process(Config config, std::string prefix);
+  ~Process() override;
+
+  // Opens the store, loads it, takes the ports. The error is one sentence for the operator.
+  Result<> start();
+  // Serves until a signal ends it.
+  void run();
+
+  // ---- plugin::Status ----
+  async::Task<Result<>> applied(std::int64_t revision) override;
+  bool started() const override { return started_; }
+  bool ready() const override { return publisher_.published() > 0 ? publisher_.applied() > 0 : started_; }
+  json::Value health() const override { return checker_.report(); }
+
+ private:
+  struct Thread {
+    std::unique_ptr<async::Loop> loop;
+    std::unique_ptr<gateway::Worker> worker;
+    std::thread thread;
+  };
+  Result<> open_store();
+  Result<> load();
+  Result<> make_workers();
+  Result<> serve_apis();
+  Result<admin::Keys> admin_keys();
+  void changed(Result<std::vector<store::Change>> changes);
+  void watch_store();
+  void retire(const plugin::Plugin* plugin);
+  void on_signal(int number);
+  void drain();
+  void stop_workers();
+
+  Config config_;
+  std::string prefix_;
+  async::Loop control_;
+  plugin::Registry registry_;
+  plugin::Validator validator_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<upstream::Names> names_;
+  upstream::HealthChecker checker_;
+  gateway::Publisher publisher_;
+  std::vector<Thread> threads_;
+  std::unique_ptr<gateway::Compiler> compiler_;
+  std::unique_ptr<store::Watch> watch_;
+  std::int64_t revision_ = 0;
+  std::unique_ptr<admin::Api> api_;
+  std::unique_ptr<admin::Control> control_api_;
+  std::vector<std::unique_ptr<http::Service>> services_;
+  std::unique_ptr<Signals> signals_;
+  bool started_ = false;
+  bool stopped_ = false;  // the workers' threads have ended
+  std::size_t draining_ = 0;
+};
+
+}  // namespace sluice::main

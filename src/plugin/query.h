@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Arguments of a request's query, as plugins edit them (the variables arg_NAME read them). The client's target stays
+// as it was; what the upstream is asked for changes.
+#pragma once
+#include <string_view>
+
+#include "plugin/exchange.h"
+
+namespace sluice::plugin {
+
+// Takes every argument of that name off what the upstream sees.
+void remove_query_argument(Exchange& x, std::string_view name);
+
+}  // namespace sluice::plugin
