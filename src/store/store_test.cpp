@@ -278,6 +278,15 @@ TEST(SqliteStore, RefusesWhatItCannotUseWithOneSentence) {
   EXPECT_NE(opening_error(folder / "other.db").find("another program"), std::string::npos);
 }
 
+TEST(SqliteStore, HasOneWriter) {
+  Folder folder;
+  async::Loop loop;
+  auto store = *open_sqlite({folder / "store.db"}, loop);
+  EXPECT_NE(opening_error(folder / "store.db").find("another gateway uses the store"), std::string::npos);
+  store.reset();
+  EXPECT_EQ(opening_error(folder / "store.db"), "");
+}
+
 TEST(SqliteStore, FindsDamageInTheMiddle) {
   Folder folder;
   auto path = folder / "store.db";

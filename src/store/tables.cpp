@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,10 +56,11 @@ Entry entry_of(const Statement& row) { return {row.text(0), row.text(1), row.num
 Result<std::unique_ptr<Tables>> Tables::open(const SqliteOptions& options) {
   auto file = create_file(options.path, 0);
   if (!file) return std::unexpected(file.error());
-  auto database = Database::open(options.path, Database::Mode::read_write);
-  if (!database) return std::unexpected(database.error());
   std::unique_ptr<Tables> tables(new Tables);
   tables->options_ = options;
+  if (auto locked = tables->lock(); !locked) return std::unexpected(locked.error());
+  auto database = Database::open(options.path, Database::Mode::read_write);
+  if (!database) return std::unexpected(database.error());
   tables->database_ = std::move(*database);
   Database& db = tables->database_;
   if (auto set = db.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;"); !set) {
@@ -85,6 +87,25 @@ Result<std::unique_ptr<Tables>> Tables::open(const SqliteOptions& options) {
   if (auto made = tables->create(*version); !made) return std::unexpected(made.error());
   if (auto ready = tables->prepare(); !ready) return std::unexpected(ready.error());
   return tables;
+}
+
+Tables::~Tables() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+// Revisions are counted in memory, so there can be one writer only.
+Result<> Tables::lock() {
+  auto path = options_.path + ".lock";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) == 0) return {};
+  if (lock_ >= 0 && errno == EWOULDBLOCK) {
+    return fail(ErrorKind::system,
+                fmt::format("another gateway uses the store {}: stop it first, or give this one a "
+                            "prefix of its own",
+                            options_.path));
+  }
+  return fail(ErrorKind::system,
+              fmt::format("cannot lock the store {}: {}", options_.path, system_message(path, errno)));
 }
 
 // Creates the tables in an empty file, and writes once in any case: a full or read-only disk shows now.

@@ -20,7 +20,10 @@ struct SqliteOptions {
 
 class Tables {
  public:
-  // Opens, creates when absent (mode 0600), checks version and integrity, and that the disk takes a write.
+  Tables(const Tables&) = delete;
+  ~Tables();
+  // Opens, creates when absent (mode 0600), checks version and integrity, that the disk takes a write, and
+  // that no other process uses the store.
   static Result<std::unique_ptr<Tables>> open(const SqliteOptions& options);
 
   Result<> begin() { return database_.run("BEGIN IMMEDIATE"); }
@@ -46,6 +49,7 @@ class Tables {
 
  private:
   Tables() = default;
+  Result<> lock();
   Result<> create(std::int64_t version);
   Result<> prepare();
   Result<bool> holds(const Condition& condition, const Transaction& transaction, Committed& result);
@@ -56,6 +60,7 @@ class Tables {
   Result<> save_meta(std::string_view name, std::int64_t value);
 
   SqliteOptions options_;
+  int lock_ = -1;  // of PATH.lock: held while this process uses the store
   Database database_;
   Revision revision_ = 0;
   Revision revision_saved_ = 0;  // to go back to after a rollback
