@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A task that runs beside its owner and dies with it: an upload next to the wait for a response, a session in the
-// list of its worker. The owner may look whether it has ended, or wait for that.
+// A task that runs beside its owner and dies with it: an upload next to the wait for a response, a session in
+// the list of its worker. The owner may look whether it has ended, or wait for that.
 #pragma once
 #include <coroutine>
 #include <utility>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Concurrency inside one owner: `both` runs two tasks and waits for both, `first_of` waits for the one that ends
-// first and destroys the other. The children live in the awaiting expression, so they die with whoever awaits.
+// Concurrency inside one owner: `both` runs two tasks and waits for both, `first_of` waits for the one that
+// ends first and destroys the other. The children live in the awaiting expression, so they die with whoever
+// awaits.
 //   auto [sent, received] = co_await both(upload(), download());
 //   auto won = co_await first_of(answer(), loop.sleep(1s));      // won.index() tells which
 #pragma once
@@ -37,7 +38,9 @@ class Branch {
  public:
   struct promise_type : PooledFrame {
     Join* join = nullptr;
-    Branch get_return_object() noexcept { return Branch(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Branch get_return_object() noexcept {
+      return Branch(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
     std::suspend_always initial_suspend() noexcept { return {}; }
     auto final_suspend() noexcept {
       struct Arrive {

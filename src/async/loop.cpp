@@ -25,7 +25,9 @@ class SpawnFrame {
     auto final_suspend() noexcept {
       struct End {
         bool await_ready() noexcept { return false; }
-        void await_suspend(std::coroutine_handle<promise_type> self) noexcept { self.promise().owner->ended(); }
+        void await_suspend(std::coroutine_handle<promise_type> self) noexcept {
+          self.promise().owner->ended();
+        }
         void await_resume() noexcept {}
       };
       return End{};
@@ -34,7 +36,8 @@ class SpawnFrame {
     void unhandled_exception() noexcept { std::terminate(); }
   };
 
-  SpawnFrame(Loop& loop, Task<> task) : loop_(loop), task_(std::move(task)), frame_(run(task_)), place_(loop.spawned_.size()) {
+  SpawnFrame(Loop& loop, Task<> task)
+      : loop_(loop), task_(std::move(task)), frame_(run(task_)), place_(loop.spawned_.size()) {
     loop_.spawned_.push_back(this);
     frame_.promise().owner = this;
   }
@@ -63,7 +66,8 @@ class SpawnFrame {
 }  // namespace sluice::async
 
 template <>
-struct std::coroutine_traits<std::coroutine_handle<sluice::async::SpawnFrame::promise_type>, sluice::async::Task<>&> {
+struct std::coroutine_traits<std::coroutine_handle<sluice::async::SpawnFrame::promise_type>,
+                             sluice::async::Task<>&> {
   using promise_type = sluice::async::SpawnFrame::promise_type;
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reactor: one thread, one epoll set, timers, and messages from other threads. Everything that belongs to a loop
-// is touched on its thread only; `post` is the one door. Descriptors are registered once, edge-triggered, both ways.
-// Events carry generation-checked handles, so what was removed earlier in a batch is never called. Coroutines are
-// resumed from the loop's top level only, and what ends during a batch is destroyed behind it.
+// The reactor: one thread, one epoll set, timers, and messages from other threads. Everything that belongs to
+// a loop is touched on its thread only; `post` is the one door. Descriptors are registered once,
+// edge-triggered, both ways. Events carry generation-checked handles, so what was removed earlier in a batch
+// is never called. Coroutines are resumed from the loop's top level only, and what ends during a batch is
+// destroyed behind it.
 #pragma once
 #include <coroutine>
 #include <cstdint>
@@ -38,7 +39,8 @@ class Loop {
 
   // Runs until `stop`. The loop's destructor destroys what was spawned and has not ended.
   void run();
-  // Handles what is ready, waiting for `wait` at most; tests drive a loop with it. Says whether anything happened.
+  // Handles what is ready, waiting for `wait` at most; tests drive a loop with it. Says whether anything
+  // happened.
   bool run_once(Duration wait = Duration::zero());
   void stop() { stopping_ = true; }
   bool stopping() const { return stopping_; }

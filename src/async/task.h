@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value that may come later. A `Task` made from a value is ready: awaiting it costs nothing and no frame exists,
-// so a function that never waits is an ordinary function. A `Task` made by a coroutine starts when it is awaited,
-// on the thread of its awaiter, and is destroyed with its owner: that is how work is cancelled.
+// A value that may come later. A `Task` made from a value is ready: awaiting it costs nothing and no frame
+// exists, so a function that never waits is an ordinary function. A `Task` made by a coroutine starts when it
+// is awaited, on the thread of its awaiter, and is destroyed with its owner: that is how work is cancelled.
 // Exceptions do not cross a task: one that escapes ends the process.
 #pragma once
 #include <coroutine>
@@ -63,7 +63,8 @@ class [[nodiscard]] Task {
     requires(std::is_convertible_v<U, T> && !std::is_same_v<std::remove_cvref_t<U>, Task>)
   Task(U&& value) : ready_(std::forward<U>(value)) {}  // NOLINT: a ready value is a task
   explicit Task(Handle frame) noexcept : frame_(frame) {}
-  Task(Task&& other) noexcept : ready_(std::move(other.ready_)), frame_(std::exchange(other.frame_, nullptr)) {}
+  Task(Task&& other) noexcept
+      : ready_(std::move(other.ready_)), frame_(std::exchange(other.frame_, nullptr)) {}
   Task& operator=(Task&& other) noexcept {
     if (this == &other) return *this;
     if (frame_) frame_.destroy();

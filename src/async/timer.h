@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers of one loop. Setting a timer later than before, and cancelling it, only stores a number: the queue finds out
-// when the old time comes. So a deadline that is moved for every request costs two stores. A timer belongs to
-// whoever declares it, unregisters in its destructor and is used on its loop's thread only.
+// Timers of one loop. Setting a timer later than before, and cancelling it, only stores a number: the queue
+// finds out when the old time comes. So a deadline that is moved for every request costs two stores. A timer
+// belongs to whoever declares it, unregisters in its destructor and is used on its loop's thread only.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bump allocator for what lives as long as one exchange: edited headers, rendered templates, small state. Nothing
-// is freed singly; `clear` gives the blocks back to a list of the thread. Not for objects with destructors of their
-// own, except through `make`, which runs them in reverse order at `clear`.
+// A bump allocator for what lives as long as one exchange: edited headers, rendered templates, small state.
+// Nothing is freed singly; `clear` gives the blocks back to a list of the thread. Not for objects with
+// destructors of their own, except through `make`, which runs them in reverse order at `clear`.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +23,8 @@ class Arena {
 
   void* allocate(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
     auto at = (reinterpret_cast<std::uintptr_t>(next_) + alignment - 1) & ~(alignment - 1);
-    if (next_ == nullptr || at + size > reinterpret_cast<std::uintptr_t>(end_)) return allocate_slow(size, alignment);
+    if (next_ == nullptr || at + size > reinterpret_cast<std::uintptr_t>(end_))
+      return allocate_slow(size, alignment);
     next_ = reinterpret_cast<char*>(at + size);
     return reinterpret_cast<void*>(at);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A map from text to values whose versions share what they have in common: a changed copy costs two small tables and
-// one bucket, whatever its size. Readers in other threads use a version that is pinned for them, through plain
-// pointers; versions are made and destroyed on one thread.
+// A map from text to values whose versions share what they have in common: a changed copy costs two small
+// tables and one bucket, whatever its size. Readers in other threads use a version that is pinned for them,
+// through plain pointers; versions are made and destroyed on one thread.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -47,7 +47,8 @@ class PersistentMap {
     if (find(key) == nullptr) return *this;
     const std::uint64_t hash = hash64(key);
     return changed(hash, [&](Bucket& bucket) {
-      return -static_cast<int>(std::erase_if(bucket.entries, [&](const Entry& e) { return e.hash == hash && e.key == key; }));
+      return -static_cast<int>(
+          std::erase_if(bucket.entries, [&](const Entry& e) { return e.hash == hash && e.key == key; }));
     });
   }
 
@@ -82,7 +83,8 @@ class PersistentMap {
     auto& table_slot = root->tables[hash % fanout];
     auto table = table_slot == nullptr ? std::make_shared<Table>() : std::make_shared<Table>(*table_slot);
     auto& bucket_slot = table->buckets[hash / fanout % fanout];
-    auto bucket = bucket_slot == nullptr ? std::make_shared<Bucket>() : std::make_shared<Bucket>(*bucket_slot);
+    auto bucket =
+        bucket_slot == nullptr ? std::make_shared<Bucket>() : std::make_shared<Bucket>(*bucket_slot);
     PersistentMap next;
     next.size_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(size_) + edit(*bucket));
     bucket_slot = std::move(bucket);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbered slots whose versions share what they have in common: changing one copies two tables of 64. Readers in other
-// threads use a version that is pinned for them; versions are made and destroyed on one thread.
+// Numbered slots whose versions share what they have in common: changing one copies two tables of 64. Readers
+// in other threads use a version that is pinned for them; versions are made and destroyed on one thread.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -25,7 +25,8 @@ class PersistentVector {
   void set(std::uint32_t slot, T value) {
     auto root = root_ == nullptr ? std::make_shared<Root>() : std::make_shared<Root>(*root_);
     auto& branch_slot = (*root)[slot / (fanout * fanout)];
-    auto branch = branch_slot == nullptr ? std::make_shared<Branch>() : std::make_shared<Branch>(*branch_slot);
+    auto branch =
+        branch_slot == nullptr ? std::make_shared<Branch>() : std::make_shared<Branch>(*branch_slot);
     auto& leaf_slot = (*branch)[slot / fanout % fanout];
     auto leaf = leaf_slot == nullptr ? std::make_shared<Leaf>() : std::make_shared<Leaf>(*leaf_slot);
     (*leaf)[slot % fanout] = std::move(value);

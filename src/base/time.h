@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time as the gateway uses it: `Instant` for deadlines and latencies (monotonic), wall time only where a person or
-// a protocol reads it. `Clock` is the one source; tests put a `ManualClock` in its place.
+// Time as the gateway uses it: `Instant` for deadlines and latencies (monotonic), wall time only where a
+// person or a protocol reads it. `Clock` is the one source; tests put a `ManualClock` in its place.
 #pragma once
 #include <chrono>
 #include <cstdint>

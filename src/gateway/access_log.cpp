@@ -16,7 +16,9 @@ constexpr char hex[] = "0123456789ABCDEF";
 }  // namespace
 
 AccessLog::AccessLog(async::Loop& loop, const Settings& settings)
-    : settings_(settings), loop_(loop), flush_timer_(loop, [](void* self) { static_cast<AccessLog*>(self)->flush(); }, this) {
+    : settings_(settings),
+      loop_(loop),
+      flush_timer_(loop, [](void* self) { static_cast<AccessLog*>(self)->flush(); }, this) {
   if (settings_.access_log) reopen();
 }
 
@@ -28,9 +30,11 @@ AccessLog::~AccessLog() {
 void AccessLog::reopen() {
   if (!settings_.access_log) return;
   flush();
-  const int fresh = ::open(settings_.access_log_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  const int fresh =
+      ::open(settings_.access_log_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (fresh < 0) {
-    log::error("the access log cannot be opened: {}", system_message("open " + settings_.access_log_path, errno));
+    log::error("the access log cannot be opened: {}",
+               system_message("open " + settings_.access_log_path, errno));
     return;
   }
   if (descriptor_ >= 0) ::close(descriptor_);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The access log of one worker: lines are rendered into a buffer of the worker and written in one call when it is
-// full, or three seconds old. Each write ends with a whole line and the file is opened for appending, so workers
-// share it. `reopen` follows a rotation.
+// The access log of one worker: lines are rendered into a buffer of the worker and written in one call when
+// it is full, or three seconds old. Each write ends with a whole line and the file is opened for appending,
+// so workers share it. `reopen` follows a rotation.
 #pragma once
 #include <string>
 

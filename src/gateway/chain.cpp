@@ -25,7 +25,8 @@ bool wanted(const Link& link, Exchange& x) {
 }
 
 bool stands_in(const Chain* chain, const Link& link) {
-  return chain != nullptr && std::ranges::any_of(chain->links(), [&](const Link& other) { return other.plugin == link.plugin; });
+  return chain != nullptr &&
+         std::ranges::any_of(chain->links(), [&](const Link& other) { return other.plugin == link.plugin; });
 }
 
 Verdict finished(Verdict verdict, const Link& link) {
@@ -70,7 +71,8 @@ VerdictTask wait_and_go_on(Walk walk, const Link* link, VerdictTask waiting) {
 
 Chain::Chain(std::vector<Link> links) : links_(std::move(links)) {
   for (std::size_t i = 1; i < links_.size(); ++i) {  // few links, almost in order: insertion, which is stable
-    for (std::size_t j = i; j > 0 && links_[j - 1].priority < links_[j].priority; --j) std::swap(links_[j - 1], links_[j]);
+    for (std::size_t j = i; j > 0 && links_[j - 1].priority < links_[j].priority; --j)
+      std::swap(links_[j - 1], links_[j]);
   }
   for (const Link& link : links_) phases_ |= link.type->phases;
 }
@@ -80,7 +82,8 @@ Chain Chain::merge(const Chain& upper, const Chain& lower) {
   if (upper.empty()) return lower;
   std::vector<Link> links = upper.links_;
   for (const Link& link : lower.links_) {
-    const bool replaced = std::ranges::any_of(upper.links_, [&](const Link& l) { return l.type == link.type; });
+    const bool replaced =
+        std::ranges::any_of(upper.links_, [&](const Link& l) { return l.type == link.type; });
     if (!replaced) links.push_back(link);
   }
   return Chain(std::move(links));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugins that run for a request, in order: made when the snapshot is compiled, walked by the pipeline. A link
-// names one plugin object; the same object may stand in many chains (a service's plugin in each of its routes), and
-// an edit that leaves a config alone keeps the object.
+// The plugins that run for a request, in order: made when the snapshot is compiled, walked by the pipeline. A
+// link names one plugin object; the same object may stand in many chains (a service's plugin in each of its
+// routes), and an edit that leaves a config alone keeps the object.
 #pragma once
 #include <memory>
 #include <string>
@@ -49,8 +49,8 @@ class Chain {
 using Step = plugin::VerdictTask (plugin::Plugin::*)(plugin::Exchange&) const;
 using Hook = void (plugin::Plugin::*)(plugin::Exchange&) const;
 
-// Runs a phase over the chain until a plugin replies. Plugins in `except` (may be null) are left out: they have run
-// in that phase already.
+// Runs a phase over the chain until a plugin replies. Plugins in `except` (may be null) are left out: they
+// have run in that phase already.
 plugin::VerdictTask run(const Chain& chain, plugin::Phase phase, Step step, plugin::Exchange& x,
                         const Chain* except = nullptr);
 // Runs a phase in which nothing can be refused.

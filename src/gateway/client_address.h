@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who the client is: the TCP peer, or, when that is a trusted proxy, whom its header names (nginx's real_ip_*), and
-// whether its X-Forwarded-* fields are believed (apisix.trusted_addresses).
+// Who the client is: the TCP peer, or, when that is a trusted proxy, whom its header names (nginx's
+// real_ip_*), and whether its X-Forwarded-* fields are believed (apisix.trusted_addresses).
 #pragma once
 #include "gateway/settings.h"
 #include "plugin/exchange.h"

@@ -16,11 +16,14 @@ template <class T>
 bool read_as(const json::Value& value, T& into, std::string_view key) {
   json::Findings findings;
   if (json::read(value, into, findings)) return true;
-  for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
+  for (const auto& problem : findings.problems)
+    log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
   return false;
 }
 
-upstream::Timeouts timeouts_of(const model::Timeout& written) { return {written.connect, written.send, written.read}; }
+upstream::Timeouts timeouts_of(const model::Timeout& written) {
+  return {written.connect, written.send, written.read};
+}
 
 // What a plugin's config was before, where the resource had it.
 const json::Value* old_config(const std::optional<json::Value>& old, std::string_view plugin) {
@@ -36,7 +39,8 @@ std::uint32_t method_bits(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const json::Value& config, std::string_view key) const {
+std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const json::Value& config,
+                                        std::string_view key) const {
   json::Findings findings;
   json::Reader reader(findings, "/plugins/" + std::string(type.name));
   plugin::Meta meta;
@@ -50,17 +54,20 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
     made = type.make(own, reader);
   }
   if (made == nullptr) {
-    for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
+    for (const auto& problem : findings.problems)
+      log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
     return std::nullopt;
   }
   if (meta.priority) link.priority = static_cast<int>(*meta.priority);
-  link.plugin = std::shared_ptr<const plugin::Plugin>(made.release(), [dropped = dropped_](const plugin::Plugin* p) { dropped(p); });
+  link.plugin = std::shared_ptr<const plugin::Plugin>(
+      made.release(), [dropped = dropped_](const plugin::Plugin* p) { dropped(p); });
   if (!meta.filter.is_null() || !meta.error_response.is_null()) {
     auto compiled = std::make_shared<LinkMeta>();
     if (!meta.filter.is_null()) {
       auto filter = plugin::Expression::compile(meta.filter, plugin::find_variable);
       if (!filter) {
-        log::error("{}: /plugins/{}/_meta/filter{} {}; it is left out", key, type.name, filter.error().path, filter.error().what);
+        log::error("{}: /plugins/{}/_meta/filter{} {}; it is left out", key, type.name, filter.error().path,
+                   filter.error().what);
         return std::nullopt;
       }
       compiled->filter = std::move(*filter);
@@ -77,7 +84,8 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
   return link;
 }
 
-bool Compiler::add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain, std::vector<Link>& links) {
+bool Compiler::add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain,
+                         std::vector<Link>& links) {
   std::optional<json::Value> old;
   if (making.old != nullptr && old_chain != nullptr) {
     if (auto parsed = json::parse(making.old->text)) old = std::move(*parsed);
@@ -107,7 +115,8 @@ bool Compiler::make_plugins(Making& making, const json::Value& value) {
   T written;
   std::vector<Link> links;
   if (!read_as(value, written, making.key)) return false;
-  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links)) return false;
+  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links))
+    return false;
   making.fresh.chain = Chain(std::move(links));
   return true;
 }
@@ -115,7 +124,8 @@ template bool Compiler::make_plugins<model::PluginConfig>(Making&, const json::V
 template bool Compiler::make_plugins<model::ConsumerGroup>(Making&, const json::Value&);
 template bool Compiler::make_plugins<model::GlobalRule>(Making&, const json::Value&);
 
-std::shared_ptr<const Destination> Compiler::make_destination(Making& making, const model::Upstream& written) {
+std::shared_ptr<const Destination> Compiler::make_destination(Making& making,
+                                                              const model::Upstream& written) {
   const auto names = upstream::names_of(written);
   making.fresh.names.insert(making.fresh.names.end(), names.begin(), names.end());
   const std::string id = making.kind == "upstreams" ? std::string(making.id) : std::string(making.key);
@@ -128,7 +138,9 @@ std::shared_ptr<const Destination> Compiler::make_destination(Making& making, co
   }
   auto made = std::make_shared<Destination>();
   made->upstream = std::move(*built);
-  if (written.checks) making.fresh.checks = {std::string(making.key), written.checks->active, upstream::health_targets(*made->upstream)};
+  if (written.checks)
+    making.fresh.checks = {std::string(making.key), written.checks->active,
+                           upstream::health_targets(*made->upstream)};
   switch (written.hash_on) {
     case model::HashOn::vars: made->hash_variable = plugin::find_variable(written.key); break;
     case model::HashOn::header: made->hash_variable = plugin::find_variable("http_" + written.key); break;
@@ -152,7 +164,8 @@ bool Compiler::make_service(Making& making, const json::Value& value) {
   model::Service written;
   std::vector<Link> links;
   if (!read_as(value, written, making.key)) return false;
-  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links)) return false;
+  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links))
+    return false;
   Item& fresh = making.fresh;
   fresh.chain = Chain(std::move(links));
   fresh.info.id = making.id;
@@ -173,11 +186,13 @@ Chain Compiler::merge_lower(Making& making, const model::Route& written, Chain o
   uses(making, "plugin_configs", written.plugin_config_id);
   uses(making, "services", written.service_id);
   if (!written.plugin_config_id.empty()) {
-    if (const auto* config = find("plugin_configs", written.plugin_config_id.text)) own = Chain::merge(own, config->chain);
+    if (const auto* config = find("plugin_configs", written.plugin_config_id.text))
+      own = Chain::merge(own, config->chain);
     else target.refusal = 503;
   }
   if (!written.service_id.empty()) {
-    if (const auto* service = find("services", written.service_id.text)) own = Chain::merge(own, service->chain);
+    if (const auto* service = find("services", written.service_id.text))
+      own = Chain::merge(own, service->chain);
     else target.refusal = 404;
   }
   return own;
@@ -189,7 +204,8 @@ void Compiler::find_target(Making& making, const model::Route& written, RouteTar
   target.info.name = written.name;
   target.info.service_id = written.service_id.text;
   if (service != nullptr) target.info.service_name = service->info.name;
-  target.websocket = written.enable_websocket.value_or(service != nullptr && service->websocket.value_or(false));
+  target.websocket =
+      written.enable_websocket.value_or(service != nullptr && service->websocket.value_or(false));
   if (written.timeout) {
     target.has_timeouts = true;
     target.timeouts = timeouts_of(*written.timeout);
@@ -251,13 +267,15 @@ bool Compiler::make_route(Making& making, const json::Value& value) {
   return true;
 }
 
-bool Compiler::add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config, ConsumerEntry& entry) {
+bool Compiler::add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config,
+                                   ConsumerEntry& entry) {
   json::Findings findings;
   json::Reader reader(findings, "/plugins/" + std::string(type.name));
   std::string credential;
   auto compiled = type.make_consumer(config, reader, credential);
   if (compiled == nullptr) {
-    for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
+    for (const auto& problem : findings.problems)
+      log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
     return false;
   }
   entry.consumer.auth.emplace_back(*type.index, std::move(compiled));
@@ -288,7 +306,8 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
   entry->chain = Chain(std::move(links));
   uses(making, "consumer_groups", written.group_id);
   if (!written.group_id.empty()) {
-    if (const auto* group = find("consumer_groups", written.group_id.text)) entry->chain = Chain::merge(entry->chain, group->chain);
+    if (const auto* group = find("consumer_groups", written.group_id.text))
+      entry->chain = Chain::merge(entry->chain, group->chain);
   }
   making.fresh.consumer = std::move(entry);
   return true;
@@ -305,7 +324,8 @@ bool Compiler::make_metadata(Making& making, const json::Value& value) {
   json::Findings findings;
   json::Reader reader(findings);
   making.fresh.metadata = type->make_metadata(config, reader);
-  for (const auto& problem : findings.problems) log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
+  for (const auto& problem : findings.problems)
+    log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
   return making.fresh.metadata != nullptr;
 }
 

@@ -10,8 +10,9 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 8> order{"plugin_metadata", "upstreams", "services",     "plugin_configs",
-                                                "consumer_groups", "consumers", "global_rules", "routes"};
+constexpr std::array<std::string_view, 8> order{"plugin_metadata", "upstreams",       "services",
+                                                "plugin_configs",  "consumer_groups", "consumers",
+                                                "global_rules",    "routes"};
 
 std::string dependency(std::string_view kind, std::string_view id) {
   std::string text(kind);
@@ -25,7 +26,12 @@ std::span<const std::string_view> Compiler::load_order() { return order; }
 
 Compiler::Compiler(const Settings& settings, const plugin::Registry& registry, upstream::Names& names,
                    upstream::HealthChecker& checker, OnDropped dropped)
-    : settings_(settings), registry_(registry), names_(names), checker_(checker), dropped_(std::move(dropped)), working_(settings.router) {
+    : settings_(settings),
+      registry_(registry),
+      names_(names),
+      checker_(checker),
+      dropped_(std::move(dropped)),
+      working_(settings.router) {
   working_.metadata_of.resize(registry.size());
 }
 
@@ -48,7 +54,8 @@ const Compiler::Item* Compiler::find(std::string_view kind, std::string_view id)
   return found == items_.end() ? nullptr : &found->second;
 }
 
-bool Compiler::change(std::string_view key_view, std::optional<std::string_view> text, std::int64_t revision) {
+bool Compiler::change(std::string_view key_view, std::optional<std::string_view> text,
+                      std::int64_t revision) {
   const auto parts = model::split_key(key_view);
   if (parts.resource == nullptr) return true;  // a kind that nothing here is made of
   const std::string_view kind = parts.resource->path;
@@ -102,10 +109,12 @@ void Compiler::install(const Making& making) {
   const Item& fresh = making.fresh;
   if (making.old != nullptr) uninstall(making.kind, making.id, *making.old);
   if (fresh.route != nullptr) working_.router.add(*fresh.route);
-  if (making.kind == "upstreams") working_.destinations.set(slot_of(std::string(making.id)), fresh.destination);
+  if (making.kind == "upstreams")
+    working_.destinations.set(slot_of(std::string(making.id)), fresh.destination);
   if (fresh.consumer != nullptr) {
     working_.consumers = working_.consumers.with(making.id, fresh.consumer);
-    for (const auto& credential : fresh.credentials) working_.credentials = working_.credentials.with(credential, fresh.consumer);
+    for (const auto& credential : fresh.credentials)
+      working_.credentials = working_.credentials.with(credential, fresh.consumer);
   }
   if (making.kind == "plugin_metadata") {
     if (const auto* type = registry_.find(making.id)) working_.metadata_of[*type->index] = fresh.metadata;
@@ -122,7 +131,8 @@ void Compiler::uninstall(std::string_view kind, std::string_view id, const Item&
     working_.consumers = working_.consumers.without(id);
     for (const auto& credential : item.credentials) {
       const auto* holder = working_.credentials.find(credential);
-      if (holder != nullptr && *holder == item.consumer) working_.credentials = working_.credentials.without(credential);
+      if (holder != nullptr && *holder == item.consumer)
+        working_.credentials = working_.credentials.without(credential);
     }
   }
   if (kind == "plugin_metadata") {
@@ -161,7 +171,8 @@ void Compiler::register_uses(const std::string& key, const Item& item) {
 void Compiler::release_uses(const std::string& key, const Item& item) {
   const auto current = items_.find(key);  // what replaces it may use the same
   const auto still = [&](const auto& list, const auto& entry) {
-    return current != items_.end() && &current->second != &item && std::ranges::find(list, entry) != list.end();
+    return current != items_.end() && &current->second != &item &&
+           std::ranges::find(list, entry) != list.end();
   };
   for (const auto& use : item.uses) {
     if (current != items_.end() && still(current->second.uses, use)) continue;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns resources into snapshots. It keeps the text of every resource and what was made of it, so that a change costs
-// what it touches: an edited route makes one route, an edited upstream fills one slot, an edited service makes its
-// routes. What did not change keeps its identity: plugin objects, and all state that hangs off them. A resource that
-// does not hold is named in the log and its last good version stays. Control thread.
+// Turns resources into snapshots. It keeps the text of every resource and what was made of it, so that a
+// change costs what it touches: an edited route makes one route, an edited upstream fills one slot, an edited
+// service makes its routes. What did not change keeps its identity: plugin objects, and all state that hangs
+// off them. A resource that does not hold is named in the log and its last good version stays. Control
+// thread.
 #pragma once
 #include <functional>
 #include <memory>
@@ -50,7 +51,7 @@ class Compiler {
     // What was made of it; which of these is set follows from its kind.
     Route* route = nullptr;                              // routes; owns one reference
     std::shared_ptr<const RouteTarget> target;           // routes
-    Chain chain;                                         // services, plugin_configs, groups, global rules, consumers
+    Chain chain;  // services, plugin_configs, groups, global rules, consumers
     std::shared_ptr<const Destination> destination;      // upstreams; services with an upstream of their own
     std::uint32_t slot = RouteTarget::no_slot;           // services with an upstream by id
     plugin::RouteInfo info;                              // services: id and name
@@ -86,9 +87,12 @@ class Compiler {
   void remake_dependents(std::string_view kind, std::string_view id);
   void remake_global();
 
-  bool add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain, std::vector<Link>& links);
-  bool add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config, ConsumerEntry& entry);
-  std::optional<Link> make_link(const plugin::PluginType& type, const json::Value& config, std::string_view key) const;
+  bool add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain,
+                 std::vector<Link>& links);
+  bool add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config,
+                           ConsumerEntry& entry);
+  std::optional<Link> make_link(const plugin::PluginType& type, const json::Value& config,
+                                std::string_view key) const;
   std::shared_ptr<const Destination> make_destination(Making& making, const model::Upstream& written);
   void find_target(Making& making, const model::Route& written, RouteTarget& target);
   Chain merge_lower(Making& making, const model::Route& written, Chain own, RouteTarget& target);

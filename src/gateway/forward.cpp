@@ -27,7 +27,8 @@ iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data())
 Error peer_error(ssize_t result, std::string_view what, bool may_retry) {
   const bool late = result == -ETIMEDOUT;
   return {late ? ErrorKind::timeout : ErrorKind::reset, Fault::peer,
-          late ? std::string(what) + " timed out" : system_message(what, static_cast<int>(-result)), may_retry};
+          late ? std::string(what) + " timed out" : system_message(what, static_cast<int>(-result)),
+          may_retry};
 }
 
 int status_of(const Error& error) {
@@ -49,24 +50,29 @@ plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& d
   destination_ = &destination;
   upstream_ = destination.upstream.get();
   timeouts_ = target.has_timeouts ? target.timeouts : upstream_->timeouts;
-  if (x_.upstream.scheme.empty() || upstream_->secure) x_.upstream.scheme = upstream_->secure ? "https" : "http";
+  if (x_.upstream.scheme.empty() || upstream_->secure)
+    x_.upstream.scheme = upstream_->secure ? "https" : "http";
   const Instant begun = worker_.loop.now();
   const auto attempts_max = static_cast<std::size_t>(upstream_->retries) + 1;
   for (;;) {
     const Peer* peer = pick();
     if (peer == nullptr) {
-      log::error("{} {}: upstream {} has no peer to ask", x_.request.method, x_.request.target, upstream_->id);
+      log::error("{} {}: upstream {} has no peer to ask", x_.request.method, x_.request.target,
+                 upstream_->id);
       co_return plugin::reply(tried_count_ == 0 ? 503 : 502);
     }
     auto outcome = co_await attempt(*peer, false);
     const bool stale = !outcome && reused_ && outcome.error().may_retry && may_retry(outcome.error());
-    if (stale) outcome = co_await attempt(*peer, true);  // the pooled connection had ended; the peer may be well
+    if (stale)
+      outcome = co_await attempt(*peer, true);  // the pooled connection had ended; the peer may be well
     note_attempt(*peer, outcome);
     report(*peer, outcome);
     if (outcome) co_return plugin::pass();
     log::warn("{} {}: {}: {}", x_.request.method, x_.request.target, peer->text, outcome.error().what);
-    const bool late = upstream_->retry_timeout > Duration::zero() && worker_.loop.now() - begun >= upstream_->retry_timeout;
-    if (tried_count_ >= attempts_max || late || !may_retry(outcome.error())) co_return refusal(outcome.error());
+    const bool late =
+        upstream_->retry_timeout > Duration::zero() && worker_.loop.now() - begun >= upstream_->retry_timeout;
+    if (tried_count_ >= attempts_max || late || !may_retry(outcome.error()))
+      co_return refusal(outcome.error());
   }
 }
 
@@ -74,10 +80,12 @@ const Peer* Forward::pick() {
   if (upstream_->balancer == nullptr) return nullptr;
   auto& state = worker_.balancer_state(upstream_->local_key);
   upstream::PickContext context{upstream_->type == model::Balancer::chash ? hash_key() : 0,
-                                std::span(tried_, tried_count_), state, worker_.loop.now(), thread_random().next()};
+                                std::span(tried_, tried_count_), state, worker_.loop.now(),
+                                thread_random().next()};
   const Peer* peer = upstream_->balancer->pick(context);
   if (peer == nullptr) return nullptr;
-  if (tried_ == nullptr) tried_ = x_.arena.array<const Peer*>(static_cast<std::size_t>(upstream_->retries) + 1);
+  if (tried_ == nullptr)
+    tried_ = x_.arena.array<const Peer*>(static_cast<std::size_t>(upstream_->retries) + 1);
   tried_[tried_count_++] = peer;
   if (upstream_->balancer->observes() && state != nullptr) {
     upstream_->balancer->started(*peer, *state);
@@ -147,7 +155,8 @@ async::Task<Result<>> Forward::connect(const Peer& peer) {
   co_return Result<>();
 }
 
-// Sends the head, and the body too when it is all there; else the body follows beside the wait for the response.
+// Sends the head, and the body too when it is all there; else the body follows beside the wait for the
+// response.
 async::Task<Result<>> Forward::send_request(const Peer& peer) {
   net::Buffer head;
   write_proxy_head(x_, *upstream_, peer, target_->websocket, head);
@@ -194,7 +203,8 @@ async::Task<> Forward::upload() {
       http::write_last_chunk(body.trailers(), end);
       pieces[count++] = piece_of(end.view());
     }
-    const ssize_t written = co_await connection_->stream().write(std::span(pieces.data(), count), timeouts_.send);
+    const ssize_t written =
+        co_await connection_->stream().write(std::span(pieces.data(), count), timeouts_.send);
     // A peer that takes no more of the body may still answer: the wait for the response decides.
     if (written < 0 || last) co_return;
   }
@@ -212,7 +222,8 @@ async::Task<Result<>> Forward::read_response() {
     const Instant deadline = after(worker_.loop.now(), timeouts_.read);
     Result<> read;
     if (body_begun_) {
-      auto first = co_await async::first_of(connection_->read_head(response, worker_.settings().upstream_head, deadline), upload_failed());
+      auto first = co_await async::first_of(
+          connection_->read_head(response, worker_.settings().upstream_head, deadline), upload_failed());
       if (first.index() == 1) co_return std::unexpected(upload_result_.error());
       read = std::move(std::get<0>(first));
     } else {
@@ -222,7 +233,9 @@ async::Task<Result<>> Forward::read_response() {
     if (response.status >= 200) break;
     if (response.status == 101) {
       upgraded_ = x_.request.upgrade && target_->websocket;
-      if (!upgraded_) co_return fail(ErrorKind::protocol, "the upstream switched protocols without being asked", Fault::peer);
+      if (!upgraded_)
+        co_return fail(ErrorKind::protocol, "the upstream switched protocols without being asked",
+                       Fault::peer);
       break;
     }
     if (response.status != 100) {
@@ -245,7 +258,8 @@ void Forward::note_attempt(const Peer& peer, const Result<>& outcome) {
   const std::string_view code(text, static_cast<std::size_t>(end - text));
   auto& side = x_.upstream;
   const bool first = side.addresses.empty();
-  side.addresses = first ? std::string_view(peer.text) : x_.arena.join(side.addresses, std::string_view(", "), peer.text);
+  side.addresses =
+      first ? std::string_view(peer.text) : x_.arena.join(side.addresses, std::string_view(", "), peer.text);
   side.statuses = first ? x_.arena.copy(code) : x_.arena.join(side.statuses, std::string_view(", "), code);
   side.status = status;
   const auto colon = peer.text.rfind(':');
@@ -263,7 +277,8 @@ void Forward::report(const Peer& peer, const Result<>& outcome) {
   if (outcome) return peer.health->report_status(x_.response.status);
   const Error& error = outcome.error();
   if (error.fault != Fault::peer) return;
-  peer.health->report(error.kind == ErrorKind::timeout ? upstream::HealthEvent::timeout : upstream::HealthEvent::tcp_failure);
+  peer.health->report(error.kind == ErrorKind::timeout ? upstream::HealthEvent::timeout
+                                                       : upstream::HealthEvent::tcp_failure);
 }
 
 plugin::Verdict Forward::refusal(const Error& error) {
@@ -294,7 +309,8 @@ void Forward::release() {
   if (in_flight_) {
     in_flight_ = false;
     auto& state = worker_.balancer_state(upstream_->local_key);
-    if (state != nullptr) upstream_->balancer->finished(*peer_, *state, x_.upstream.header_time, worker_.loop.now());
+    if (state != nullptr)
+      upstream_->balancer->finished(*peer_, *state, x_.upstream.header_time, worker_.loop.now());
   }
   if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
 }

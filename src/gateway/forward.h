@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The upstream's side of one exchange: picks a peer, asks it, tries another while that is safe, and owns the
-// connection until the response has been passed on. Lives in the frame that serves the exchange and dies with it.
+// connection until the response has been passed on. Lives in the frame that serves the exchange and dies with
+// it.
 #pragma once
 #include <memory>
 
@@ -16,7 +17,8 @@ class Worker;
 
 class Forward {
  public:
-  Forward(plugin::Exchange& x, Worker& worker, http::ServerConnection& client) : x_(x), worker_(worker), client_(client) {}
+  Forward(plugin::Exchange& x, Worker& worker, http::ServerConnection& client)
+      : x_(x), worker_(worker), client_(client) {}
   Forward(const Forward&) = delete;
   ~Forward() { release(); }
 

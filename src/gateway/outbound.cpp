@@ -50,7 +50,8 @@ class Ask {
   async::Task<Reply> run() {
     auto endpoint = co_await resolve();
     if (!endpoint) co_return std::unexpected(endpoint.error());
-    key_ = combine_hashes(endpoint->hash(), url_.secure ? combine_hashes(hash64(url_.host), request_.verify ? 3 : 2) : 0);
+    key_ = combine_hashes(endpoint->hash(),
+                          url_.secure ? combine_hashes(hash64(url_.host), request_.verify ? 3 : 2) : 0);
     for (bool fresh = false;; fresh = true) {
       connection_ = fresh ? nullptr : worker_.pool().take(key_);
       const bool reused = connection_ != nullptr;
@@ -78,7 +79,8 @@ class Ask {
     auto stream = co_await worker_.network().connect(worker_.loop, to, deadline_);
     if (!stream) co_return std::unexpected(stream.error());
     if (url_.secure) {
-      stream = co_await net::tls_connect(client_context(request_.verify), std::move(*stream), url_.host, deadline_);
+      stream = co_await net::tls_connect(client_context(request_.verify), std::move(*stream), url_.host,
+                                         deadline_);
       if (!stream) co_return std::unexpected(stream.error());
     }
     connection_ = std::make_unique<http::ClientConnection>(std::move(*stream));
@@ -89,17 +91,23 @@ class Ask {
     connection_->count_request();
     net::Buffer head;
     http::HeadWriter writer(head);
-    writer.text(request_.method).text(" ").text(url_.target).text(" HTTP/1.1\r\n").field("Host", url_.authority);
+    writer.text(request_.method)
+        .text(" ")
+        .text(url_.target)
+        .text(" HTTP/1.1\r\n")
+        .field("Host", url_.authority);
     for (const auto& [name, value] : request_.headers) writer.field(name, value);
     if (!request_.body.empty() || request_.method == "POST" || request_.method == "PUT") {
       writer.text("Content-Length: ").number(request_.body.size()).text("\r\n");
     }
     writer.end();
-    const std::array<iovec, 2> pieces{iovec{head.data(), head.size()}, iovec{request_.body.data(), request_.body.size()}};
+    const std::array<iovec, 2> pieces{iovec{head.data(), head.size()},
+                                      iovec{request_.body.data(), request_.body.size()}};
     const ssize_t written = co_await connection_->stream().write(pieces, deadline_ - worker_.loop.now());
     if (written < 0) {
-      co_return std::unexpected(Error{written == -ETIMEDOUT ? ErrorKind::timeout : ErrorKind::reset, Fault::peer,
-                                      system_message("send to " + url_.authority, static_cast<int>(-written)), true});
+      co_return std::unexpected(
+          Error{written == -ETIMEDOUT ? ErrorKind::timeout : ErrorKind::reset, Fault::peer,
+                system_message("send to " + url_.authority, static_cast<int>(-written)), true});
     }
     arena_.clear();
     http::Response response(arena_);
@@ -123,10 +131,14 @@ class Ask {
       auto piece = co_await pulled;
       if (!piece) co_return std::unexpected(piece.error());
       if (into.size() + piece->size() > request_.response_max) {
-        co_return fail(ErrorKind::limit, url_.authority + " answered with more than " + std::to_string(request_.response_max) + " bytes", Fault::peer);
+        co_return fail(
+            ErrorKind::limit,
+            url_.authority + " answered with more than " + std::to_string(request_.response_max) + " bytes",
+            Fault::peer);
       }
       into.append(*piece);
-      if (worker_.loop.now() >= deadline_) co_return fail(ErrorKind::timeout, url_.authority + " did not answer in time", Fault::peer);
+      if (worker_.loop.now() >= deadline_)
+        co_return fail(ErrorKind::timeout, url_.authority + " did not answer in time", Fault::peer);
     }
     co_return Result<>();
   }

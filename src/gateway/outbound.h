@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A URL taken apart, for requests of the gateway's own. Userinfo is refused: credentials belong into headers.
+// A URL taken apart, for requests of the gateway's own (Worker::ask). Userinfo is refused: credentials belong
+// into headers. Plain values, any thread.
 #pragma once
 #include <cstdint>
 #include <optional>

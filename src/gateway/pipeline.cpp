@@ -23,8 +23,10 @@ constexpr std::size_t parameters_max = 16;
 // What one exchange holds on to, in the order in which it is let go.
 struct Serving {
   Serving(Session& the_session, Worker& worker)
-      : session(the_session), pinned(worker.pin()),
-        x(worker, the_session.connection().peer(), the_session.connection().local()), forward(x, worker, the_session.connection()) {
+      : session(the_session),
+        pinned(worker.pin()),
+        x(worker, the_session.connection().peer(), the_session.connection().local()),
+        forward(x, worker, the_session.connection()) {
     x.config = pinned->snapshot;
     x.connection_number = the_session.number();
     x.connection_requests = the_session.connection().requests() + 1;
@@ -89,8 +91,8 @@ VerdictTask rewrite(Serving& s) {
   co_return verdict;
 }
 
-// Finds the reply to one request, or fills x.response with the upstream's. Every way a request can end is a co_return
-// in this function.
+// Finds the reply to one request, or fills x.response with the upstream's. Every way a request can end is a
+// co_return in this function.
 VerdictTask answer(Serving& s) {
   Exchange& x = s.x;
   const Chain& global = s.pinned->snapshot->global;

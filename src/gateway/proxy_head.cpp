@@ -9,9 +9,9 @@ namespace {
 using http::HeaderId;
 
 constexpr http::HeaderMask rewritten =
-    http::hop_by_hop | http::mask(HeaderId::host, HeaderId::content_length, HeaderId::expect, HeaderId::x_real_ip,
-                                  HeaderId::x_forwarded_for, HeaderId::x_forwarded_proto, HeaderId::x_forwarded_host,
-                                  HeaderId::x_forwarded_port);
+    http::hop_by_hop | http::mask(HeaderId::host, HeaderId::content_length, HeaderId::expect,
+                                  HeaderId::x_real_ip, HeaderId::x_forwarded_for, HeaderId::x_forwarded_proto,
+                                  HeaderId::x_forwarded_host, HeaderId::x_forwarded_port);
 
 // What the client says of itself counts only when it is trusted, or when a plugin wrote it.
 std::string_view believed(const plugin::Exchange& x, HeaderId id, std::string_view otherwise) {
@@ -32,7 +32,8 @@ void write_forwarded_for(const plugin::Exchange& x, bool keep, http::HeadWriter&
 
 }  // namespace
 
-std::string_view upstream_host(const plugin::Exchange& x, const upstream::Upstream& upstream, const upstream::Peer& peer) {
+std::string_view upstream_host(const plugin::Exchange& x, const upstream::Upstream& upstream,
+                               const upstream::Peer& peer) {
   if (!x.upstream.host.empty()) return x.upstream.host;  // a plugin has decided
   switch (upstream.pass_host) {
     case model::PassHost::node: return peer.authority;
@@ -55,9 +56,11 @@ void write_proxy_head(plugin::Exchange& x, const upstream::Upstream& upstream, c
   head.fields(request.headers, rewritten);
   head.field("X-Real-IP", x.remote_text);
   write_forwarded_for(x, x.trusted_client || !x.forwarded_reset, head);
-  head.field("X-Forwarded-Proto", believed(x, HeaderId::x_forwarded_proto, request.secure ? "https" : "http"));
+  head.field("X-Forwarded-Proto",
+             believed(x, HeaderId::x_forwarded_proto, request.secure ? "https" : "http"));
   head.field("X-Forwarded-Host", believed(x, HeaderId::x_forwarded_host, request.host));
-  if (const auto port = believed(x, HeaderId::x_forwarded_port, {}); !port.empty()) head.field("X-Forwarded-Port", port);
+  if (const auto port = believed(x, HeaderId::x_forwarded_port, {}); !port.empty())
+    head.field("X-Forwarded-Port", port);
   else head.text("X-Forwarded-Port: ").number(x.server.port).text("\r\n");
   if (request.body != nullptr && request.content_length == http::unknown_length) {
     head.text("Transfer-Encoding: chunked\r\n");

@@ -11,7 +11,8 @@
 namespace sluice::gateway {
 
 // The Host field for `peer`.
-std::string_view upstream_host(const plugin::Exchange& x, const upstream::Upstream& upstream, const upstream::Peer& peer);
+std::string_view upstream_host(const plugin::Exchange& x, const upstream::Upstream& upstream,
+                               const upstream::Peer& peer);
 void write_proxy_head(plugin::Exchange& x, const upstream::Upstream& upstream, const upstream::Peer& peer,
                       bool websocket, net::Buffer& out);
 

@@ -52,7 +52,8 @@ void Publisher::acknowledged(std::size_t reader, std::uint64_t revision) {
 
 // On the list from suspension to resumption, or to its destruction.
 struct Publisher::Applied {
-  Applied(Publisher& the_publisher, std::uint64_t revision) : publisher(the_publisher), waiter{revision, nullptr} {}
+  Applied(Publisher& the_publisher, std::uint64_t revision)
+      : publisher(the_publisher), waiter{revision, nullptr} {}
   Applied(const Applied&) = delete;
   ~Applied() { std::erase(publisher.waiters_, &waiter); }
   bool await_ready() const { return publisher.applied() >= waiter.revision; }
@@ -74,7 +75,8 @@ async::Task<> await_one(Args&... args) {
 
 async::Task<bool> Publisher::wait_applied(std::uint64_t revision, Instant deadline) {
   if (applied() >= revision) co_return true;
-  auto first = co_await async::first_of(await_one<Applied>(*this, revision), await_one<async::Loop::Sleep>(control_, deadline));
+  auto first = co_await async::first_of(await_one<Applied>(*this, revision),
+                                        await_one<async::Loop::Sleep>(control_, deadline));
   co_return first.index() == 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hands snapshots to the workers and takes them back: each worker's pointer is replaced by a message, a worker says
-// when it works by the new one and when the old one is not held any more, and only the control thread destroys.
-// Control thread, but for `retired`.
+// Hands snapshots to the workers and takes them back: each worker's pointer is replaced by a message, a
+// worker says when it works by the new one and when the old one is not held any more, and only the control
+// thread destroys. Control thread, but for `retired`.
 #pragma once
 #include <coroutine>
 #include <memory>

@@ -6,11 +6,14 @@
 
 namespace sluice::gateway {
 
-plugin::Verdict no_route() { return plugin::reply_json(404, json::Value::object({{"error_msg", "404 Route Not Found"}})); }
+plugin::Verdict no_route() {
+  return plugin::reply_json(404, json::Value::object({{"error_msg", "404 Route Not Found"}}));
+}
 
 plugin::Verdict no_upstream(const RouteTarget& target) {
   const bool named = target.slot != RouteTarget::no_slot;
-  log::error("route {}: {}", target.info.id, named ? "its upstream does not exist" : "neither it nor its service names an upstream");
+  log::error("route {}: {}", target.info.id,
+             named ? "its upstream does not exist" : "neither it nor its service names an upstream");
   return plugin::reply(named ? 502 : 503);
 }
 

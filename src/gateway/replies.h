@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers the gateway makes itself.
+// Answers the gateway makes itself: what is said when no route matches or a route leads nowhere, and how a
+// reply of a plugin becomes the response of an exchange. Worker threads.
 #pragma once
 #include "plugin/exchange.h"
 

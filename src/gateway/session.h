@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client connection on a worker: serves its requests one after the other until either side is done. It belongs to
-// the worker's list; when the client is gone while a request waits elsewhere, the session is destroyed and with it
-// everything that the request had begun.
+// One client connection on a worker: serves its requests one after the other until either side is done. It
+// belongs to the worker's list; when the client is gone while a request waits elsewhere, the session is
+// destroyed and with it everything that the request had begun.
 #pragma once
 #include <memory>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the gateway itself is configured with (config.yaml), read by main/ and constant while the process runs.
+// What the gateway itself is configured with (config.yaml), read by main/ and constant while the process
+// runs.
 #pragma once
 #include <string>
 #include <vector>
@@ -21,8 +22,10 @@ struct Settings {
   std::size_t workers = 1;
   RouterMode router = RouterMode::host_uri;
   http::ServerOptions server;
-  http::HeadLimits upstream_head{.field_bytes_max = 32 * 1024, .head_bytes_max = 128 * 1024, .fields_max = 256};
-  std::size_t connections_max = 10620;  // of clients, a worker; 503 beyond (nginx_config.event.worker_connections)
+  http::HeadLimits upstream_head{
+      .field_bytes_max = 32 * 1024, .head_bytes_max = 128 * 1024, .fields_max = 256};
+  std::size_t connections_max =
+      10620;  // of clients, a worker; 503 beyond (nginx_config.event.worker_connections)
   bool access_log = true;
   std::string access_log_path = "logs/access.log";
   plugin::Template access_log_format;

@@ -12,7 +12,8 @@ std::string Snapshot::credential_key(std::uint16_t plugin_type, std::string_view
   return key;
 }
 
-const plugin::Consumer* Snapshot::consumer_by_credential(std::uint16_t plugin_type, std::string_view credential) const {
+const plugin::Consumer* Snapshot::consumer_by_credential(std::uint16_t plugin_type,
+                                                         std::string_view credential) const {
   constexpr std::size_t short_max = 126;
   const std::shared_ptr<const ConsumerEntry>* found = nullptr;
   if (credential.size() <= short_max) {  // the common case, without a heap string

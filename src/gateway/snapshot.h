@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One published version of the configuration: what every request of a worker is decided by. Immutable; versions share
-// all that did not change. Made and destroyed on the control thread, pinned by workers (publisher.h).
+// One published version of the configuration: what every request of a worker is decided by. Immutable;
+// versions share all that did not change. Made and destroyed on the control thread, pinned by workers
+// (publisher.h).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -61,7 +62,8 @@ class Snapshot final : public plugin::ConfigView {
   const void* metadata(std::uint16_t plugin_type) const override {
     return plugin_type < metadata_of.size() ? metadata_of[plugin_type].get() : nullptr;
   }
-  const plugin::Consumer* consumer_by_credential(std::uint16_t plugin_type, std::string_view credential) const override;
+  const plugin::Consumer* consumer_by_credential(std::uint16_t plugin_type,
+                                                 std::string_view credential) const override;
   const plugin::Consumer* consumer_by_name(std::string_view name) const override;
 
   // Where requests of `target` go; null when its upstream does not exist.

@@ -37,7 +37,8 @@ async::Task<std::uint64_t> copy(net::Stream& from, net::Buffer first, net::Strea
     buffer.release();  // an idle tunnel holds no memory
     const ssize_t ready = co_await from.readable(after(activity.last, activity.patience));
     if (ready == -ETIMEDOUT) {
-      if (from.loop().now() < after(activity.last, activity.patience)) continue;  // the other direction was busy
+      if (from.loop().now() < after(activity.last, activity.patience))
+        continue;  // the other direction was busy
       break;
     }
     buffer.need();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows a switch of protocols (RFC 9110 §7.8): bytes both ways, until both sides have ended or neither says
-// anything for the patience of the upstream's read timeout.
+// What follows a switch of protocols (RFC 9110 §7.8): bytes both ways, until both sides have ended or neither
+// says anything for the patience of the upstream's read timeout.
 #pragma once
 #include "async/task.h"
 #include "gateway/forward.h"

@@ -7,17 +7,24 @@
 
 namespace sluice::gateway {
 
-Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network, const Settings& settings, OnRetired retired)
-    : plugin::Worker(the_loop, the_number), network_(network), settings_(settings), retired_(std::move(retired)),
-      pool_(the_loop), access_log_(the_loop, settings) {}
+Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network, const Settings& settings,
+               OnRetired retired)
+    : plugin::Worker(the_loop, the_number),
+      network_(network),
+      settings_(settings),
+      retired_(std::move(retired)),
+      pool_(the_loop),
+      access_log_(the_loop, settings) {}
 
 Worker::~Worker() {
   listeners_.clear();
   sessions_.clear();  // destroys what runs, while the rest of the worker stands
 }
 
-Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options, std::shared_ptr<const net::TlsContext> tls) {
-  auto listener = network_.listen(loop, at.endpoint, options, [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
+Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options,
+                        std::shared_ptr<const net::TlsContext> tls) {
+  auto listener = network_.listen(loop, at.endpoint, options,
+                                  [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
   if (!listener) return std::unexpected(listener.error());
   listeners_.push_back(std::move(*listener));
   return {};
@@ -37,7 +44,8 @@ void Worker::take(net::Accepted accepted, const std::shared_ptr<const net::TlsCo
 
 void Worker::refuse_connection(net::Accepted accepted) {
   static constexpr std::string_view busy =
-      "HTTP/1.1 503 Service Temporarily Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 1\r\n\r\n";
+      "HTTP/1.1 503 Service Temporarily Unavailable\r\nContent-Length: 0\r\nConnection: "
+      "close\r\nRetry-After: 1\r\n\r\n";
   const iovec piece{const_cast<char*>(busy.data()), busy.size()};
   accepted.stream->try_write(&piece, 1);
   loop.dispose(std::move(accepted.stream));
@@ -77,7 +85,9 @@ void Worker::adopt(const Snapshot* snapshot) {
 }
 
 async::Task<Result<IpAddress>> Worker::resolve(const std::string& name, Instant deadline) {
-  if (!resolver_) return Result<IpAddress>(fail(ErrorKind::resolve, "'" + name + "' cannot be resolved: no resolver is set up"));
+  if (!resolver_)
+    return Result<IpAddress>(
+        fail(ErrorKind::resolve, "'" + name + "' cannot be resolved: no resolver is set up"));
   return resolver_(name, deadline);
 }
 
@@ -94,7 +104,8 @@ void Worker::unpin(Pinned* pinned) {
 
 const Chain& Worker::chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer) {
   const Pinned::Pair pair{&target, &consumer};
-  if (auto found = pinned.consumer_chains.find(pair); found != pinned.consumer_chains.end()) return found->second;
+  if (auto found = pinned.consumer_chains.find(pair); found != pinned.consumer_chains.end())
+    return found->second;
   const auto* entry = pinned.snapshot->consumers.find(consumer.name);
   Chain merged = entry == nullptr ? target.chain : Chain::merge((*entry)->chain, target.chain);
   return pinned.consumer_chains.emplace(pair, std::move(merged)).first->second;

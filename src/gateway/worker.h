@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thread that serves requests: its loop, listeners, sessions, pools of upstream connections, and the snapshot it
-// works by. Everything here is touched on its own thread only, except `loop.post`.
+// One thread that serves requests: its loop, listeners, sessions, pools of upstream connections, and the
+// snapshot it works by. Everything here is touched on its own thread only, except `loop.post`.
 #pragma once
 #include <memory>
 #include <unordered_map>
@@ -28,7 +28,8 @@ struct Pinned {
   };
   struct PairHash {
     std::size_t operator()(const Pair& pair) const {
-      return combine_hashes(reinterpret_cast<std::uintptr_t>(pair.target), reinterpret_cast<std::uintptr_t>(pair.consumer));
+      return combine_hashes(reinterpret_cast<std::uintptr_t>(pair.target),
+                            reinterpret_cast<std::uintptr_t>(pair.consumer));
     }
   };
   std::unordered_map<Pair, Chain, PairHash> consumer_chains;
@@ -43,7 +44,8 @@ class Worker final : public plugin::Worker {
  public:
   // `retired` is called when no exchange of this worker holds a replaced snapshot any more.
   using OnRetired = std::function<void(const Snapshot*)>;
-  Worker(async::Loop& loop, unsigned number, net::Network& network, const Settings& settings, OnRetired retired);
+  Worker(async::Loop& loop, unsigned number, net::Network& network, const Settings& settings,
+         OnRetired retired);
   ~Worker() override;
 
   // Takes connections from now on.
@@ -71,7 +73,9 @@ class Worker final : public plugin::Worker {
   net::Network& network() { return network_; }
   const Settings& settings() const { return settings_; }
   upstream::Pool& pool() { return pool_; }
-  std::unique_ptr<upstream::BalancerState>& balancer_state(std::uint64_t local_key) { return balancers_[local_key]; }
+  std::unique_ptr<upstream::BalancerState>& balancer_state(std::uint64_t local_key) {
+    return balancers_[local_key];
+  }
   AccessLog& access_log() { return access_log_; }
   WorkerCounters counters;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Classes of bytes in HTTP/1.1 messages (RFC 9110 §5.6, RFC 9112 §3), as tables, and the few ASCII helpers that the
-// parser and the header list share. No locale, no allocation.
+// Classes of bytes in HTTP/1.1 messages (RFC 9110 §5.6, RFC 9112 §3), as tables, and the few ASCII helpers
+// that the parser and the header list share. No locale, no allocation.
 #pragma once
 #include <array>
 #include <string_view>

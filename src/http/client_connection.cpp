@@ -3,13 +3,15 @@
 
 namespace sluice::http {
 
-async::Task<Result<>> ClientConnection::read_head(Response& response, const HeadLimits& limits, Instant deadline) {
+async::Task<Result<>> ClientConnection::read_head(Response& response, const HeadLimits& limits,
+                                                  Instant deadline) {
   in_.need();
   for (;;) {
     if (!in_.empty()) {
       const Parsed parsed = parse_response(in_.view(), limits, response);
       if (parsed.outcome == Parsed::refused) {
-        co_return fail(ErrorKind::protocol, std::string("the upstream's response has ") + parsed.why, Fault::peer);
+        co_return fail(ErrorKind::protocol, std::string("the upstream's response has ") + parsed.why,
+                       Fault::peer);
       }
       if (parsed.outcome == Parsed::whole) {
         in_.skip(parsed.size);
@@ -32,13 +34,16 @@ async::Task<Result<>> ClientConnection::read_head(Response& response, const Head
                                                    : "the connection was closed inside the response's head",
                                       nothing_came});
     }
-    co_return std::unexpected(Error{ErrorKind::reset, Fault::peer, system_message("read the response", static_cast<int>(-count)), nothing_came});
+    co_return std::unexpected(Error{ErrorKind::reset, Fault::peer,
+                                    system_message("read the response", static_cast<int>(-count)),
+                                    nothing_came});
   }
 }
 
 void ClientConnection::open_body(Method asked, Response& response, Arena& arena, Duration patience) {
   keep_alive_ = response.keep_alive;
-  const bool none = asked == Method::head || response.status == 204 || response.status == 304 || response.status < 200;
+  const bool none =
+      asked == Method::head || response.status == 204 || response.status == 304 || response.status < 200;
   const bool chunked = response.headers.has(HeaderId::transfer_encoding);
   if (none || (!chunked && response.content_length == 0)) {
     ended_ = true;

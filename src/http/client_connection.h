@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client side of one HTTP/1.1 connection: one request at a time goes out (the caller writes it to the stream),
-// heads and bodies of responses come in. Whoever asks owns it; between requests a pool does. One loop.
+// The client side of one HTTP/1.1 connection: one request at a time goes out (the caller writes it to the
+// stream), heads and bodies of responses come in. Whoever asks owns it; between requests a pool does. One
+// loop.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -19,8 +20,8 @@ class ClientConnection {
 
   net::Stream& stream() { return *stream_; }
 
-  // Reads one head, interim ones included (status below 200: read on with another call). `deadline` bounds the wait.
-  // An error may be retried when the connection ended before any byte came.
+  // Reads one head, interim ones included (status below 200: read on with another call). `deadline` bounds
+  // the wait. An error may be retried when the connection ended before any byte came.
   async::Task<Result<>> read_head(Response& response, const HeadLimits& limits, Instant deadline);
   // Gives the response its body, according to RFC 9112 §6.3. `patience` is the time between two reads.
   void open_body(Method asked, Response& response, Arena& arena, Duration patience);

@@ -29,7 +29,9 @@ HeadWriter& HeadWriter::fields(const Headers& headers, HeaderMask skip) {
     }
     const char* start = field->name.data();
     const char* stop = field->value.data() + field->value.size() + 2;  // behind the CRLF
-    for (++field; field != headers.end() && field->raw && field->name.data() == stop && !(skip & mask(field->id)); ++field) {
+    for (++field;
+         field != headers.end() && field->raw && field->name.data() == stop && !(skip & mask(field->id));
+         ++field) {
       stop = field->value.data() + field->value.size() + 2;
     }
     text({start, static_cast<std::size_t>(stop - start)});
@@ -45,8 +47,8 @@ std::string_view chunk_head(std::size_t size, std::array<char, 20>& into) {
 }
 
 void write_last_chunk(const Headers* trailers, net::Buffer& out) {
-  constexpr HeaderMask misplaced =
-      hop_by_hop | mask(HeaderId::content_length, HeaderId::host, HeaderId::authorization, HeaderId::content_type);
+  constexpr HeaderMask misplaced = hop_by_hop | mask(HeaderId::content_length, HeaderId::host,
+                                                     HeaderId::authorization, HeaderId::content_type);
   HeadWriter writer(out);
   writer.text("0\r\n");
   if (trailers != nullptr) writer.fields(*trailers, misplaced);

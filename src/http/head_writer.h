@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the head of a message into a buffer. Fields that stand next to each other in the read buffer, untouched,
-// are copied in one piece. The buffer grows when a head needs it; callers bound heads through `HeadLimits`.
+// Writes the head of a message into a buffer. Fields that stand next to each other in the read buffer,
+// untouched, are copied in one piece. The buffer grows when a head needs it; callers bound heads through
+// `HeadLimits`.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -46,8 +47,8 @@ std::string_view chunk_head(std::size_t size, std::array<char, 20>& into);
 // What ends a chunked body: "0\r\n", the trailers (may be null) less those that belong to a head, "\r\n".
 void write_last_chunk(const Headers* trailers, net::Buffer& out);
 
-// The fields a Connection field nominates are hop-by-hop too (RFC 9110 §7.6.1): takes them off, but never those the
-// message cannot do without.
+// The fields a Connection field nominates are hop-by-hop too (RFC 9110 §7.6.1): takes them off, but never
+// those the message cannot do without.
 void remove_nominated(Headers& headers);
 
 }  // namespace sluice::http

@@ -18,25 +18,42 @@ struct Known {
 // Sorted by length, so that a name is compared with the few of its own length only.
 constexpr std::array known{
     Known{"te", HeaderId::te},
-    Known{"host", HeaderId::host}, Known{"date", HeaderId::date}, Known{"etag", HeaderId::etag},
+    Known{"host", HeaderId::host},
+    Known{"date", HeaderId::date},
+    Known{"etag", HeaderId::etag},
     Known{"vary", HeaderId::vary},
     Known{"range", HeaderId::range},
-    Known{"expect", HeaderId::expect}, Known{"server", HeaderId::server}, Known{"cookie", HeaderId::cookie},
-    Known{"origin", HeaderId::origin}, Known{"accept", HeaderId::accept},
-    Known{"upgrade", HeaderId::upgrade}, Known{"trailer", HeaderId::trailer}, Known{"referer", HeaderId::referer},
+    Known{"expect", HeaderId::expect},
+    Known{"server", HeaderId::server},
+    Known{"cookie", HeaderId::cookie},
+    Known{"origin", HeaderId::origin},
+    Known{"accept", HeaderId::accept},
+    Known{"upgrade", HeaderId::upgrade},
+    Known{"trailer", HeaderId::trailer},
+    Known{"referer", HeaderId::referer},
     Known{"location", HeaderId::location},
-    Known{"x-real-ip", HeaderId::x_real_ip}, Known{"forwarded", HeaderId::forwarded},
-    Known{"connection", HeaderId::connection}, Known{"keep-alive", HeaderId::keep_alive},
-    Known{"user-agent", HeaderId::user_agent}, Known{"set-cookie", HeaderId::set_cookie},
+    Known{"x-real-ip", HeaderId::x_real_ip},
+    Known{"forwarded", HeaderId::forwarded},
+    Known{"connection", HeaderId::connection},
+    Known{"keep-alive", HeaderId::keep_alive},
+    Known{"user-agent", HeaderId::user_agent},
+    Known{"set-cookie", HeaderId::set_cookie},
     Known{"content-type", HeaderId::content_type},
-    Known{"authorization", HeaderId::authorization}, Known{"last-modified", HeaderId::last_modified},
-    Known{"cache-control", HeaderId::cache_control}, Known{"content-range", HeaderId::content_range},
-    Known{"accept-ranges", HeaderId::accept_ranges}, Known{"if-none-match", HeaderId::if_none_match},
+    Known{"authorization", HeaderId::authorization},
+    Known{"last-modified", HeaderId::last_modified},
+    Known{"cache-control", HeaderId::cache_control},
+    Known{"content-range", HeaderId::content_range},
+    Known{"accept-ranges", HeaderId::accept_ranges},
+    Known{"if-none-match", HeaderId::if_none_match},
     Known{"content-length", HeaderId::content_length},
-    Known{"x-forwarded-for", HeaderId::x_forwarded_for}, Known{"accept-encoding", HeaderId::accept_encoding},
-    Known{"proxy-connection", HeaderId::proxy_connection}, Known{"x-forwarded-host", HeaderId::x_forwarded_host},
-    Known{"x-forwarded-port", HeaderId::x_forwarded_port}, Known{"content-encoding", HeaderId::content_encoding},
-    Known{"transfer-encoding", HeaderId::transfer_encoding}, Known{"x-forwarded-proto", HeaderId::x_forwarded_proto},
+    Known{"x-forwarded-for", HeaderId::x_forwarded_for},
+    Known{"accept-encoding", HeaderId::accept_encoding},
+    Known{"proxy-connection", HeaderId::proxy_connection},
+    Known{"x-forwarded-host", HeaderId::x_forwarded_host},
+    Known{"x-forwarded-port", HeaderId::x_forwarded_port},
+    Known{"content-encoding", HeaderId::content_encoding},
+    Known{"transfer-encoding", HeaderId::transfer_encoding},
+    Known{"x-forwarded-proto", HeaderId::x_forwarded_proto},
     Known{"if-modified-since", HeaderId::if_modified_since},
     Known{"proxy-authorization", HeaderId::proxy_authorization},
 };
@@ -70,7 +87,8 @@ HeaderId header_id(std::string_view name) {
   const char first = to_lower(name.front()), last = to_lower(name.back());
   for (std::size_t i = first_of_length[name.size()], end = first_of_length[name.size() + 1]; i < end; ++i) {
     const std::string_view candidate = known[i].name;
-    if (candidate.front() == first && candidate.back() == last && equals_lower(name.data(), candidate)) return known[i].id;
+    if (candidate.front() == first && candidate.back() == last && equals_lower(name.data(), candidate))
+      return known[i].id;
   }
   return HeaderId::other;
 }
@@ -167,7 +185,8 @@ void Headers::remove(HeaderId id) {
 }
 
 void Headers::erase(HeaderId id, std::string_view name, std::size_t from) {
-  auto* kept = std::remove_if(list_ + from, list_ + count_, [&](const Header& h) { return matches(h, id, name); });
+  auto* kept =
+      std::remove_if(list_ + from, list_ + count_, [&](const Header& h) { return matches(h, id, name); });
   count_ = static_cast<std::uint32_t>(kept - list_);
   if (from == 0 && id != HeaderId::other) seen_ &= ~mask(id);
 }

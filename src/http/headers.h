@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The header fields of one message: an ordered list of views, into the read buffer for what came from the wire and
-// into the exchange's arena for what was edited. Names compare without case (RFC 9110 §5.1). Fields the gateway cares
-// for have an id, found while parsing, so that looking for one that is absent costs a bit test.
+// The header fields of one message: an ordered list of views, into the read buffer for what came from the
+// wire and into the exchange's arena for what was edited. Names compare without case (RFC 9110 §5.1). Fields
+// the gateway cares for have an id, found while parsing, so that looking for one that is absent costs a bit
+// test.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -12,11 +13,47 @@
 namespace sluice::http {
 
 enum class HeaderId : std::uint8_t {
-  other, host, connection, content_length, transfer_encoding, keep_alive, proxy_connection, te, trailer, upgrade,
-  expect, x_forwarded_for, x_real_ip, x_forwarded_proto, x_forwarded_host, x_forwarded_port, server, date,
-  content_type, content_encoding, cookie, authorization, accept, accept_encoding, origin, vary, location, etag,
-  last_modified, cache_control, referer, user_agent, set_cookie, range, forwarded, proxy_authorization,
-  content_range, accept_ranges, if_none_match, if_modified_since, count
+  other,
+  host,
+  connection,
+  content_length,
+  transfer_encoding,
+  keep_alive,
+  proxy_connection,
+  te,
+  trailer,
+  upgrade,
+  expect,
+  x_forwarded_for,
+  x_real_ip,
+  x_forwarded_proto,
+  x_forwarded_host,
+  x_forwarded_port,
+  server,
+  date,
+  content_type,
+  content_encoding,
+  cookie,
+  authorization,
+  accept,
+  accept_encoding,
+  origin,
+  vary,
+  location,
+  etag,
+  last_modified,
+  cache_control,
+  referer,
+  user_agent,
+  set_cookie,
+  range,
+  forwarded,
+  proxy_authorization,
+  content_range,
+  accept_ranges,
+  if_none_match,
+  if_modified_since,
+  count
 };
 
 using HeaderMask = std::uint64_t;
@@ -25,9 +62,9 @@ template <class... Ids>
 constexpr HeaderMask mask(HeaderId first, Ids... rest) { return mask(first) | (mask(rest) | ... | 0); }
 
 // What a proxy does not pass on (RFC 9110 §7.6.1).
-inline constexpr HeaderMask hop_by_hop = mask(HeaderId::connection, HeaderId::keep_alive, HeaderId::proxy_connection,
-                                              HeaderId::te, HeaderId::trailer, HeaderId::transfer_encoding,
-                                              HeaderId::upgrade, HeaderId::proxy_authorization);
+inline constexpr HeaderMask hop_by_hop =
+    mask(HeaderId::connection, HeaderId::keep_alive, HeaderId::proxy_connection, HeaderId::te,
+         HeaderId::trailer, HeaderId::transfer_encoding, HeaderId::upgrade, HeaderId::proxy_authorization);
 
 HeaderId header_id(std::string_view name);
 

@@ -17,21 +17,53 @@ struct Reason {
   std::string_view text;
 };
 constexpr std::array reasons{
-    Reason{100, "Continue"}, Reason{101, "Switching Protocols"}, Reason{103, "Early Hints"}, Reason{200, "OK"},
-    Reason{201, "Created"}, Reason{202, "Accepted"}, Reason{203, "Non-Authoritative Information"},
-    Reason{204, "No Content"}, Reason{205, "Reset Content"}, Reason{206, "Partial Content"},
-    Reason{207, "Multi-Status"}, Reason{300, "Multiple Choices"}, Reason{301, "Moved Permanently"},
-    Reason{302, "Found"}, Reason{303, "See Other"}, Reason{304, "Not Modified"}, Reason{307, "Temporary Redirect"},
-    Reason{308, "Permanent Redirect"}, Reason{400, "Bad Request"}, Reason{401, "Unauthorized"},
-    Reason{402, "Payment Required"}, Reason{403, "Forbidden"}, Reason{404, "Not Found"},
-    Reason{405, "Method Not Allowed"}, Reason{406, "Not Acceptable"}, Reason{408, "Request Time-out"},
-    Reason{409, "Conflict"}, Reason{410, "Gone"}, Reason{411, "Length Required"}, Reason{412, "Precondition Failed"},
-    Reason{413, "Request Entity Too Large"}, Reason{414, "Request-URI Too Large"}, Reason{415, "Unsupported Media Type"},
-    Reason{416, "Range Not Satisfiable"}, Reason{417, "Expectation Failed"}, Reason{421, "Misdirected Request"},
-    Reason{422, "Unprocessable Content"}, Reason{426, "Upgrade Required"}, Reason{428, "Precondition Required"},
-    Reason{429, "Too Many Requests"}, Reason{431, "Request Header Fields Too Large"},
-    Reason{500, "Internal Server Error"}, Reason{501, "Not Implemented"}, Reason{502, "Bad Gateway"},
-    Reason{503, "Service Temporarily Unavailable"}, Reason{504, "Gateway Time-out"}, Reason{505, "HTTP Version Not Supported"},
+    Reason{100, "Continue"},
+    Reason{101, "Switching Protocols"},
+    Reason{103, "Early Hints"},
+    Reason{200, "OK"},
+    Reason{201, "Created"},
+    Reason{202, "Accepted"},
+    Reason{203, "Non-Authoritative Information"},
+    Reason{204, "No Content"},
+    Reason{205, "Reset Content"},
+    Reason{206, "Partial Content"},
+    Reason{207, "Multi-Status"},
+    Reason{300, "Multiple Choices"},
+    Reason{301, "Moved Permanently"},
+    Reason{302, "Found"},
+    Reason{303, "See Other"},
+    Reason{304, "Not Modified"},
+    Reason{307, "Temporary Redirect"},
+    Reason{308, "Permanent Redirect"},
+    Reason{400, "Bad Request"},
+    Reason{401, "Unauthorized"},
+    Reason{402, "Payment Required"},
+    Reason{403, "Forbidden"},
+    Reason{404, "Not Found"},
+    Reason{405, "Method Not Allowed"},
+    Reason{406, "Not Acceptable"},
+    Reason{408, "Request Time-out"},
+    Reason{409, "Conflict"},
+    Reason{410, "Gone"},
+    Reason{411, "Length Required"},
+    Reason{412, "Precondition Failed"},
+    Reason{413, "Request Entity Too Large"},
+    Reason{414, "Request-URI Too Large"},
+    Reason{415, "Unsupported Media Type"},
+    Reason{416, "Range Not Satisfiable"},
+    Reason{417, "Expectation Failed"},
+    Reason{421, "Misdirected Request"},
+    Reason{422, "Unprocessable Content"},
+    Reason{426, "Upgrade Required"},
+    Reason{428, "Precondition Required"},
+    Reason{429, "Too Many Requests"},
+    Reason{431, "Request Header Fields Too Large"},
+    Reason{500, "Internal Server Error"},
+    Reason{501, "Not Implemented"},
+    Reason{502, "Bad Gateway"},
+    Reason{503, "Service Temporarily Unavailable"},
+    Reason{504, "Gateway Time-out"},
+    Reason{505, "HTTP Version Not Supported"},
     Reason{507, "Insufficient Storage"},
 };
 
@@ -100,7 +132,12 @@ std::string_view name_of(Method method) { return methods[static_cast<std::size_t
 
 bool idempotent(Method method) {
   switch (method) {
-    case Method::get: case Method::head: case Method::put: case Method::del: case Method::options: case Method::trace:
+    case Method::get:
+    case Method::head:
+    case Method::put:
+    case Method::del:
+    case Method::options:
+    case Method::trace:
       return true;
     default:
       return false;

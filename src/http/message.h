@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request and one response, as the gateway holds them. Everything is a view into a read buffer or the exchange's
-// arena and lives until the exchange has been logged. Bodies are pulled: `next` gives the next piece, and not calling
-// it is back-pressure.
+// One request and one response, as the gateway holds them. Everything is a view into a read buffer or the
+// exchange's arena and lives until the exchange has been logged. Bodies are pulled: `next` gives the next
+// piece, and not calling it is back-pressure.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -28,13 +28,15 @@ bool idempotent(Method method);
 class Body {
  public:
   virtual ~Body() = default;
-  // The next piece, empty at the end. A piece lives until the next call. Ready when the bytes are there already.
+  // The next piece, empty at the end. A piece lives until the next call. Ready when the bytes are there
+  // already.
   virtual async::Task<Result<std::string_view>> next() = 0;
   // Whether the piece returned last was the end of it: saves a call and, on the wire, a write.
   virtual bool ended() const = 0;
   // Fields behind the body (RFC 9110 §6.5), once it has ended; null when there are none.
   virtual const Headers* trailers() const { return nullptr; }
-  // All of it, when it is in memory and nothing was taken yet: it can be sent again. Stays valid after `next`.
+  // All of it, when it is in memory and nothing was taken yet: it can be sent again. Stays valid after
+  // `next`.
   virtual std::optional<std::string_view> whole() const { return std::nullopt; }
 };
 
@@ -88,8 +90,8 @@ struct Reply {
 // "Not Found" for 404; "" for a status nobody named.
 std::string_view reason_of(int status);
 
-// Percent-decoding, dot segments and double slashes resolved, as nginx makes $uri of a target. Nothing is copied when
-// nothing has to change. False for a bad escape, a NUL, or dots that climb above the root.
+// Percent-decoding, dot segments and double slashes resolved, as nginx makes $uri of a target. Nothing is
+// copied when nothing has to change. False for a bad escape, a NUL, or dots that climb above the root.
 bool normalize_path(std::string_view raw, Arena& arena, std::string_view& path);
 
 }  // namespace sluice::http

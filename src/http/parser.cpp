@@ -25,7 +25,8 @@ const char* scan(const char* at, const char* end) {
   return at;
 }
 
-// A field line, without its CRLF read past. Whole when a field was read, or the empty line (then `name` is empty).
+// A field line, without its CRLF read past. Whole when a field was read, or the empty line (then `name` is
+// empty).
 Parsed parse_field(Cursor& in, const HeadLimits& limits, Header& field) {
   field = {};
   if (in.exhausted()) return more;
@@ -41,7 +42,8 @@ Parsed parse_field(Cursor& in, const HeadLimits& limits, Header& field) {
   if (colon == in.end) {
     return colon - line > limits.field_bytes_max ? refuse(431, "a field that is too long") : more;
   }
-  if (*colon != ':' || colon == line) return refuse(400, *colon == ' ' ? "a space before a colon" : "a bad field name");
+  if (*colon != ':' || colon == line)
+    return refuse(400, *colon == ' ' ? "a space before a colon" : "a bad field name");
   const char* value = colon + 1;
   while (value < in.end && (*value == ' ' || *value == '\t')) ++value;
   const char* stop = scan<is_field_byte>(value, in.end);
@@ -113,7 +115,8 @@ Framing framing_of(const Headers& headers) {
 }
 
 bool is_host_byte(char c) {
-  return is_token(c) || c == ':' || c == '[' || c == ']' || c == '(' || c == ')' || c == ',' || c == ';' || c == '=';
+  return is_token(c) || c == ':' || c == '[' || c == ']' || c == '(' || c == ')' || c == ',' || c == ';' ||
+         c == '=';
 }
 
 // Splits an authority and lowers its case; false when it is none.
@@ -130,7 +133,8 @@ bool take_authority(std::string_view authority, Request& request) {
     host = host.substr(0, colon);
   }
   const std::string_view port = authority.substr(host.size());
-  if (port.size() > 6 || !std::ranges::all_of(port.substr(port.empty() ? 0 : 1), [](char c) { return c >= '0' && c <= '9'; })) {
+  if (port.size() > 6 ||
+      !std::ranges::all_of(port.substr(port.empty() ? 0 : 1), [](char c) { return c >= '0' && c <= '9'; })) {
     return false;
   }
   request.authority = authority;
@@ -166,7 +170,8 @@ Parsed interpret_target(Request& request) {
   } else if (host != nullptr) {
     authority = host->value;
   }
-  if (target == "*" && request.method_id != Method::options) return refuse(400, "a target of * without OPTIONS");
+  if (target == "*" && request.method_id != Method::options)
+    return refuse(400, "a target of * without OPTIONS");
   if (!take_authority(authority, request)) return refuse(400, "a bad Host");
   const std::size_t mark = std::min(target.find_first_of("?#"), target.size());
   if (mark < target.size() && target[mark] == '#') return refuse(400, "a fragment in the target");
@@ -223,7 +228,8 @@ Parsed parse_request_line(Cursor& in, const HeadLimits& limits, Request& request
   ++at;
   constexpr std::string_view version = "HTTP/";
   const auto left = static_cast<std::size_t>(in.end - at);
-  if (std::memcmp(at, version.data(), std::min(left, version.size())) != 0) return refuse(400, "a bad version");
+  if (std::memcmp(at, version.data(), std::min(left, version.size())) != 0)
+    return refuse(400, "a bad version");
   if (left < 10) return more;
   if (at[6] != '.' || at[8] != '\r' || at[9] != '\n') return refuse(400, "a bad version");
   if (at[5] != '1') return refuse(505, "a version other than HTTP/1");
@@ -256,7 +262,8 @@ Parsed parse_response(std::string_view bytes, const HeadLimits& limits, Response
   Cursor in{bytes.data(), bytes.data(), bytes.data() + bytes.size()};
   response.headers.clear();
   constexpr std::string_view version = "HTTP/1.";
-  if (std::memcmp(in.at, version.data(), std::min(bytes.size(), version.size())) != 0) return refuse(502, "not HTTP/1");
+  if (std::memcmp(in.at, version.data(), std::min(bytes.size(), version.size())) != 0)
+    return refuse(502, "not HTTP/1");
   if (bytes.size() < 14) return more;
   const char* at = in.at;
   const auto digit = [&](int i) { return at[i] >= '0' && at[i] <= '9' ? at[i] - '0' : -1000; };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Heads of HTTP/1.1 messages (RFC 9112), strictly: what two readers could understand differently is refused, because
-// that is how requests are smuggled. The parser keeps no state: it reads a head that stands whole in a buffer, and
-// what it gives out are views into that buffer.
+// Heads of HTTP/1.1 messages (RFC 9112), strictly: what two readers could understand differently is refused,
+// because that is how requests are smuggled. The parser keeps no state: it reads a head that stands whole in
+// a buffer, and what it gives out are views into that buffer.
 #pragma once
 #include <cstdint>
 #include <string_view>

@@ -27,7 +27,8 @@ async::Task<bool> ServerConnection::wait_idle() {
 
 Parsed ServerConnection::try_parse(Request& request) {
   // A head that came in many pieces is parsed again when it has ended, or has doubled.
-  if (parsed_size_ > 0 && in_.size() < 2 * parsed_size_ && in_.view().find("\r\n\r\n") == std::string_view::npos) {
+  if (parsed_size_ > 0 && in_.size() < 2 * parsed_size_ &&
+      in_.view().find("\r\n\r\n") == std::string_view::npos) {
     return {};
   }
   parsed_size_ = in_.size();
@@ -123,8 +124,10 @@ async::Task<Result<>> ServerConnection::write(std::span<const iovec> pieces, Sen
     co_return Result<>();
   }
   close_after_ = true;
-  if (written == -ETIMEDOUT) co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
-  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-written)), Fault::client);
+  if (written == -ETIMEDOUT)
+    co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
+  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-written)),
+                 Fault::client);
 }
 
 async::Task<Result<>> ServerConnection::send(const Request& request, Response& response, Sent& sent) {
@@ -136,7 +139,8 @@ async::Task<Result<>> ServerConnection::send(const Request& request, Response& r
   const bool streams = response.body != nullptr && may_have_body(request, response);
   // A response to HEAD may not know how long its body would be.
   const bool measured = may_have_body(request, response) || !response.content.empty();
-  if (response.body == nullptr && response.status >= 200 && measured && response.content_length == unknown_length) {
+  if (response.body == nullptr && response.status >= 200 && measured &&
+      response.content_length == unknown_length) {
     response.content_length = static_cast<std::int64_t>(response.content.size());
   }
   const bool chunked = streams && response.content_length == unknown_length && request.minor_version > 0;
@@ -144,7 +148,8 @@ async::Task<Result<>> ServerConnection::send(const Request& request, Response& r
   net::Buffer head;
   write_head(request, response, head);
   if (streams) return stream_body(response, std::move(head), chunked, sent);
-  std::string_view content = may_have_body(request, response) && response.body == nullptr ? response.content : std::string_view();
+  std::string_view content =
+      may_have_body(request, response) && response.body == nullptr ? response.content : std::string_view();
   sent.body_bytes += content.size();
   return send_whole(std::move(head), content, sent);
 }
@@ -155,7 +160,8 @@ async::Task<Result<>> ServerConnection::send_whole(net::Buffer head, std::string
   co_return written;
 }
 
-async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent) {
+async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buffer head, bool chunked,
+                                                    Sent& sent) {
   std::array<char, 20> size_line;
   net::Buffer last;  // "0\r\n", trailers, "\r\n"
   for (bool more = true; more;) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server side of one HTTP/1.1 connection: reads heads, gives bodies, sends responses, and knows whether the
-// connection can go on. Whoever serves it (the gateway's pipeline, the Admin API) owns it and calls, for each request,
-// `read_head`, then `send`, then `finish`. One loop.
+// The server side of one HTTP/1.1 connection: reads heads, gives bodies, sends responses, and knows whether
+// the connection can go on. Whoever serves it (the gateway's pipeline, the Admin API) owns it and calls, for
+// each request, `read_head`, then `send`, then `finish`. One loop.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -34,7 +34,8 @@ class ServerConnection {
   async::Task<Head> read_head(Request& request);
   const Parsed& refusal() const { return refusal_; }
 
-  // Waits, without holding a buffer, until something of the next request is there. False: it is time to close.
+  // Waits, without holding a buffer, until something of the next request is there. False: it is time to
+  // close.
   async::Task<bool> wait_idle();
   bool has_input() const { return !in_.empty(); }
 

@@ -17,8 +17,10 @@ Service::Service(async::Loop& loop, net::Network& network, Handler handler)
 
 Service::~Service() = default;
 
-Result<Endpoint> Service::listen(Endpoint at, std::shared_ptr<const net::TlsContext> tls, net::ListenOptions options) {
-  auto listener = network_.listen(loop_, at, options, [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
+Result<Endpoint> Service::listen(Endpoint at, std::shared_ptr<const net::TlsContext> tls,
+                                 net::ListenOptions options) {
+  auto listener = network_.listen(loop_, at, options,
+                                  [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
   if (!listener) return std::unexpected(listener.error());
   const Endpoint bound = (*listener)->endpoint();
   listeners_.push_back(std::move(*listener));
@@ -47,7 +49,8 @@ void Service::ended(Client& client) {
 
 async::Task<> Service::run(Client& client, std::shared_ptr<const net::TlsContext> tls) {
   if (tls != nullptr) {
-    auto secured = co_await net::tls_accept(std::move(tls), std::move(client.accepted.stream), after(loop_.now(), options_.header_timeout));
+    auto secured = co_await net::tls_accept(std::move(tls), std::move(client.accepted.stream),
+                                            after(loop_.now(), options_.header_timeout));
     if (!secured) {
       log::info("{}: {}", client.accepted.peer.text(), secured.error().what);
       ended(client);

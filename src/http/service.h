@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small HTTP server for the process's own ports (Admin API, control, status, metrics): each request is handed to one
-// function, which pulls the body if it wants it, and the reply is sent. Lives on one loop, beside whatever else runs
-// there.
+// A small HTTP server for the process's own ports (Admin API, control, status, metrics): each request is
+// handed to one function, which pulls the body if it wants it, and the reply is sent. Lives on one loop,
+// beside whatever else runs there.
 #pragma once
 #include <functional>
 #include <memory>
@@ -20,7 +20,8 @@ class Service {
   Service(async::Loop& loop, net::Network& network, Handler handler);
   ~Service();
 
-  Result<Endpoint> listen(Endpoint at, std::shared_ptr<const net::TlsContext> tls = nullptr, net::ListenOptions options = {.reuse_port = false});
+  Result<Endpoint> listen(Endpoint at, std::shared_ptr<const net::TlsContext> tls = nullptr,
+                          net::ListenOptions options = {.reuse_port = false});
   void set_server_header(std::string value) { options_.server_header = std::move(value); }
   std::size_t connections() const { return clients_.size(); }
 

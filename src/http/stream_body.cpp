@@ -50,9 +50,11 @@ async::Task<Result<std::string_view>> StreamBody::wait_next() {
       rest_.skip(rest_.size());
     }
     const std::int64_t wanted = options_.framing == BodyFraming::length ? left_ : INT64_MAX;
-    own_.need(wanted <= static_cast<std::int64_t>(net::Buffer::standard_size) ? net::Buffer::standard_size : body_buffer_size);
+    own_.need(wanted <= static_cast<std::int64_t>(net::Buffer::standard_size) ? net::Buffer::standard_size
+                                                                              : body_buffer_size);
     own_.compact();
-    const ssize_t count = co_await stream_.read(own_.tail(), own_.room(), after(stream_.loop().now(), options_.patience));
+    const ssize_t count =
+        co_await stream_.read(own_.tail(), own_.room(), after(stream_.loop().now(), options_.patience));
     if (count == 0 && options_.framing == BodyFraming::until_close) {
       ended_ = true;
       co_return std::string_view();
@@ -98,7 +100,8 @@ Result<std::string_view> StreamBody::take_chunked(net::Buffer& buffer) {
       if (left_ == 0) chunk_ = Chunk::data_end;
     } else if (chunk_ == Chunk::data_end) {
       if (buffer.size() < 2) {
-        if (buffer.data()[0] != '\r') return fail(ErrorKind::protocol, "a chunk without its CRLF", options_.fault);
+        if (buffer.data()[0] != '\r')
+          return fail(ErrorKind::protocol, "a chunk without its CRLF", options_.fault);
         break;
       }
       if (buffer.data()[0] != '\r' || buffer.data()[1] != '\n') {
@@ -149,7 +152,8 @@ Result<bool> StreamBody::read_chunk_head(net::Buffer& buffer) {
 Result<bool> StreamBody::read_trailers(net::Buffer& buffer) {
   const HeadLimits limits{.head_bytes_max = 8 * 1024, .fields_max = 64};
   const Parsed parsed = parse_trailers(buffer.view(), limits, trailers_);
-  if (parsed.outcome == Parsed::refused) return fail(ErrorKind::protocol, std::string("trailers: ") + parsed.why, options_.fault);
+  if (parsed.outcome == Parsed::refused)
+    return fail(ErrorKind::protocol, std::string("trailers: ") + parsed.why, options_.fault);
   if (parsed.outcome == Parsed::incomplete) return false;
   // The views have to outlive the buffer.
   Headers kept(trailers_.arena());
@@ -162,13 +166,15 @@ Result<bool> StreamBody::read_trailers(net::Buffer& buffer) {
 Result<> StreamBody::count(std::size_t bytes) {
   bytes_read_ += bytes;
   if (options_.size_max > 0 && bytes_read_ > static_cast<std::uint64_t>(options_.size_max)) {
-    return fail(ErrorKind::limit, "a body of more than " + std::to_string(options_.size_max) + " bytes", options_.fault);
+    return fail(ErrorKind::limit, "a body of more than " + std::to_string(options_.size_max) + " bytes",
+                options_.fault);
   }
   return {};
 }
 
 std::unexpected<Error> StreamBody::broken(ssize_t error) const {
-  if (error == -ETIMEDOUT) return fail(ErrorKind::timeout, "no byte of the body came in time", options_.fault);
+  if (error == -ETIMEDOUT)
+    return fail(ErrorKind::timeout, "no byte of the body came in time", options_.fault);
   if (error == 0) return fail(ErrorKind::closed, "the connection ended inside the body", options_.fault);
   return fail(ErrorKind::reset, system_message("body", static_cast<int>(-error)), options_.fault);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A body as it comes off a stream: framed by length, by chunks, or by the connection's end. It first gives what is
-// left in the buffer that held the head, then reads into a buffer of its own; the head stays where it is. Chunks that
-// arrive in one read are joined in place, so a piece is as large as the wire allows.
+// A body as it comes off a stream: framed by length, by chunks, or by the connection's end. It first gives
+// what is left in the buffer that held the head, then reads into a buffer of its own; the head stays where it
+// is. Chunks that arrive in one read are joined in place, so a piece is as large as the wire allows.
 #pragma once
 #include <cstdint>
 

@@ -13,7 +13,8 @@ namespace sluice::main {
 namespace {
 
 constexpr std::string_view default_log_format =
-    "$remote_addr - $remote_user [$time_local] $http_host \"$request\" $status $body_bytes_sent $request_time "
+    "$remote_addr - $remote_user [$time_local] $http_host \"$request\" $status $body_bytes_sent "
+    "$request_time "
     "\"$http_referer\" \"$http_user_agent\" $upstream_addr $upstream_status $upstream_response_time "
     "\"$upstream_scheme://$upstream_host$upstream_uri\" \"$apisix_request_id\"";
 
@@ -39,7 +40,8 @@ CidrSet networks(Section& section, std::string_view key, std::vector<std::string
 
 void add_listen(Config& config, Section& apisix, const json::Value& item, bool ipv6) {
   const auto add = [&](IpAddress address, std::int64_t port) {
-    if (port < 0 || port > 65535) return apisix.problem("node_listen", "has a port that is none of 0 to 65535");
+    if (port < 0 || port > 65535)
+      return apisix.problem("node_listen", "has a port that is none of 0 to 65535");
     config.gateway.listen.push_back({{address, static_cast<std::uint16_t>(port)}, false});
   };
   const auto everywhere = [&](std::int64_t port) {
@@ -51,7 +53,8 @@ void add_listen(Config& config, Section& apisix, const json::Value& item, bool i
   if (!item.is_object() || (port != nullptr && !port->is_integer())) {
     return apisix.problem("node_listen", "must be a port, or a list of ports or of {ip, port}");
   }
-  if (const auto* http2 = item.find("enable_http2"); http2 != nullptr && http2->is_bool() && http2->as_bool()) {
+  if (const auto* http2 = item.find("enable_http2");
+      http2 != nullptr && http2->is_bool() && http2->as_bool()) {
     apisix.warn("node_listen", "asks for enable_http2: this version speaks HTTP/1.1 to clients");
   }
   const std::int64_t number = port == nullptr ? 9080 : port->as_int();
@@ -75,8 +78,12 @@ void read_apisix(Section apisix, Config& config) {
   std::string mode = "radixtree_host_uri";
   apisix.section("router").text("http", mode);
   if (mode == "radixtree_uri") config.gateway.router = gateway::RouterMode::uri;
-  else if (mode == "radixtree_uri_with_parameter") config.gateway.router = gateway::RouterMode::uri_with_parameter;
-  else if (mode != "radixtree_host_uri") apisix.problem("router/http", "'" + mode + "' is none of radixtree_host_uri, radixtree_uri, radixtree_uri_with_parameter");
+  else if (mode == "radixtree_uri_with_parameter")
+    config.gateway.router = gateway::RouterMode::uri_with_parameter;
+  else if (mode != "radixtree_host_uri")
+    apisix.problem(
+        "router/http",
+        "'" + mode + "' is none of radixtree_host_uri, radixtree_uri, radixtree_uri_with_parameter");
   apisix.flag("delete_uri_tail_slash", config.gateway.delete_uri_tail_slash);
   apisix.flag("show_upstream_status_in_response_header", config.gateway.show_upstream_status);
   bool tokens = true;
@@ -91,9 +98,11 @@ void read_apisix(Section apisix, Config& config) {
     config.gateway.has_trusted = true;
   }
   config.dns_servers = apisix.texts("dns_resolver");
-  apisix.raw("ssl");  // certificates and TLS listeners are served by a later version; ssl alone changes nothing
-  for (const std::string_view silent : {"proxy_mode", "enable_admin_cors", "enable_reuseport", "enable_resolv_search_opt", "resolver_timeout",
-                                        "dns_resolver_valid", "id", "data_encryption", "events", "enable_dev_mode", "proxy_cache", "lru"}) {
+  apisix.raw(
+      "ssl");  // certificates and TLS listeners are served by a later version; ssl alone changes nothing
+  for (const std::string_view silent :
+       {"proxy_mode", "enable_admin_cors", "enable_reuseport", "enable_resolv_search_opt", "resolver_timeout",
+        "dns_resolver_valid", "id", "data_encryption", "events", "enable_dev_mode", "proxy_cache", "lru"}) {
     apisix.raw(silent);
   }
   apisix.useless("stream_proxy", "TCP and UDP are not proxied by this version");
@@ -106,13 +115,17 @@ void read_admin(Section admin, Config& config) {
   admin.endpoint("admin_listen", config.admin_listen);
   admin.flag("enable_admin_cors", config.admin_cors);
   admin.flag("admin_key_required", config.admin_key_required);
-  if (admin.has("allow_admin")) config.admin_allow = networks(admin, "allow_admin", admin.texts("allow_admin"));
+  if (admin.has("allow_admin"))
+    config.admin_allow = networks(admin, "allow_admin", admin.texts("allow_admin"));
   std::string version = "v3";
   admin.text("admin_api_version", version);
-  if (version != "v3") admin.problem("admin_api_version", "only v3 is spoken by this version; remove the key");
+  if (version != "v3")
+    admin.problem("admin_api_version", "only v3 is spoken by this version; remove the key");
   bool https = false;
   admin.flag("https_admin", https);
-  if (https) admin.problem("https_admin", "the Admin API is served over HTTP by this version; remove the key and put it on loopback");
+  if (https)
+    admin.problem("https_admin",
+                  "the Admin API is served over HTTP by this version; remove the key and put it on loopback");
   admin.raw("admin_api_mtls");
   admin.raw("enable_admin_ui");
 }
@@ -129,7 +142,8 @@ void read_admin_keys(const json::Value* admin_value, Section& deployment, Config
   for (const auto& item : keys->as_array()) {
     const std::string_view key = item.text("key"), role = item.text("role", "admin");
     if (key.empty()) continue;
-    if (role != "admin" && role != "viewer") deployment.problem("admin/admin_key", "has a role that is neither admin nor viewer");
+    if (role != "admin" && role != "viewer")
+      deployment.problem("admin/admin_key", "has a role that is neither admin nor viewer");
     config.admin_keys.push_back({std::string(item.text("name", "admin")), std::string(key),
                                  role == "viewer" ? admin::Role::viewer : admin::Role::admin});
   }
@@ -138,11 +152,16 @@ void read_admin_keys(const json::Value* admin_value, Section& deployment, Config
 void read_deployment(Section deployment, Config& config) {
   std::string role = "traditional", provider;
   deployment.text("role", role);
-  if (role != "traditional") deployment.problem("role", "'" + role + "' is not served by this version; write traditional");
-  if (Section traditional = deployment.section("role_traditional"); true) traditional.text("config_provider", provider);
-  for (const std::string_view other : {"role_data_plane", "role_control_plane", "etcd"}) deployment.raw(other);
+  if (role != "traditional")
+    deployment.problem("role", "'" + role + "' is not served by this version; write traditional");
+  if (Section traditional = deployment.section("role_traditional"); true)
+    traditional.text("config_provider", provider);
+  for (const std::string_view other : {"role_data_plane", "role_control_plane", "etcd"})
+    deployment.raw(other);
   if (!provider.empty() && provider != "embedded") {
-    deployment.problem("role_traditional/config_provider", "'" + provider + "' is not served by this version; write embedded, the built-in store");
+    deployment.problem(
+        "role_traditional/config_provider",
+        "'" + provider + "' is not served by this version; write embedded, the built-in store");
   }
   const auto* admin = deployment.raw("admin");
   read_admin_keys(admin, deployment, config);
@@ -170,41 +189,55 @@ void read_http(Section http, const std::string& prefix, Config& config) {
   std::string format(default_log_format), escape = "default";
   http.text("access_log_format", format);
   http.text("access_log_format_escape", escape);
-  config.gateway.access_log_format = plugin::Template::compile(format, plugin::find_variable, plugin::Template::Syntax::nginx);
-  config.gateway.access_log_escape = escape == "json" ? gateway::escape_json : escape == "none" ? nullptr : gateway::escape_default;
+  config.gateway.access_log_format =
+      plugin::Template::compile(format, plugin::find_variable, plugin::Template::Syntax::nginx);
+  config.gateway.access_log_escape = escape == "json"   ? gateway::escape_json
+                                     : escape == "none" ? nullptr
+                                                        : gateway::escape_default;
   http.integer("access_log_buffer", config.gateway.access_log_buffer, 1, 1 << 26);
-  if (!config.gateway.access_log_path.starts_with('/')) config.gateway.access_log_path.insert(0, prefix + "/");
+  if (!config.gateway.access_log_path.starts_with('/'))
+    config.gateway.access_log_path.insert(0, prefix + "/");
   http.text("real_ip_header", config.gateway.real_ip_header);
-  std::vector<std::string> from = http.has("real_ip_from") ? http.texts("real_ip_from") : std::vector<std::string>{"127.0.0.1"};
+  std::vector<std::string> from =
+      http.has("real_ip_from") ? http.texts("real_ip_from") : std::vector<std::string>{"127.0.0.1"};
   std::erase(from, "unix:");
   config.gateway.real_ip_from = networks(http, "real_ip_from", from);
   http.flag("real_ip_recursive", config.gateway.real_ip_recursive);
-  for (const std::string_view silent : {"charset", "underscores_in_headers", "proxy_ssl_server_name", "upstream", "variables_hash_max_size",
-                                        "lua_shared_dict", "custom_lua_shared_dict"}) {
+  for (const std::string_view silent :
+       {"charset", "underscores_in_headers", "proxy_ssl_server_name", "upstream", "variables_hash_max_size",
+        "lua_shared_dict", "custom_lua_shared_dict"}) {
     http.raw(silent);
   }
 }
 
 void read_nginx(Section nginx, const std::string& prefix, Config& config) {
   config.workers = cores();
-  if (const auto* workers = nginx.raw("worker_processes"); workers != nullptr && !(workers->is_string() && workers->as_string() == "auto")) {
+  if (const auto* workers = nginx.raw("worker_processes");
+      workers != nullptr && !(workers->is_string() && workers->as_string() == "auto")) {
     nginx.integer("worker_processes", config.workers, 1, 1024);
   }
   nginx.text("user", config.user);
   nginx.text("error_log", config.error_log);
-  if (!config.error_log.starts_with('/') && config.error_log != "stderr") config.error_log.insert(0, prefix + "/");
+  if (!config.error_log.starts_with('/') && config.error_log != "stderr")
+    config.error_log.insert(0, prefix + "/");
   std::string level = "warn";
   nginx.text("error_log_level", level);
-  if (!log::parse_level(level, config.error_log_level)) nginx.problem("error_log_level", "'" + level + "' is none of debug, info, notice, warn, error, crit, alert, emerg");
+  if (!log::parse_level(level, config.error_log_level))
+    nginx.problem("error_log_level",
+                  "'" + level + "' is none of debug, info, notice, warn, error, crit, alert, emerg");
   nginx.integer("worker_rlimit_nofile", config.descriptors_max, 64, 1 << 30);
   nginx.duration("worker_shutdown_timeout", config.shutdown_timeout);
   nginx.section("event").integer("worker_connections", config.gateway.connections_max, 1, 1 << 30);
   read_http(nginx.section("http"), prefix, config);
-  for (const std::string_view silent : {"enable_cpu_affinity", "worker_rlimit_core", "envs", "max_pending_timers", "max_running_timers", "meta", "stream"}) nginx.raw(silent);
-  for (const std::string_view snippet : {"main_configuration_snippet", "http_configuration_snippet", "http_server_configuration_snippet",
-                                         "http_server_location_configuration_snippet", "http_admin_configuration_snippet",
-                                         "http_end_configuration_snippet", "stream_configuration_snippet"}) {
-    if (const auto* text = nginx.raw(snippet); text != nullptr && text->is_string() && !text->as_string().empty()) {
+  for (const std::string_view silent : {"enable_cpu_affinity", "worker_rlimit_core", "envs",
+                                        "max_pending_timers", "max_running_timers", "meta", "stream"})
+    nginx.raw(silent);
+  for (const std::string_view snippet :
+       {"main_configuration_snippet", "http_configuration_snippet", "http_server_configuration_snippet",
+        "http_server_location_configuration_snippet", "http_admin_configuration_snippet",
+        "http_end_configuration_snippet", "stream_configuration_snippet"}) {
+    if (const auto* text = nginx.raw(snippet);
+        text != nullptr && text->is_string() && !text->as_string().empty()) {
       nginx.useless(snippet, "nothing here is nginx; write the settings with keys of their own");
     }
   }
@@ -216,12 +249,14 @@ void read_plugin_attr(Section attr, Config& config) {
   prometheus.endpoint("export_addr", config.prometheus_listen);
   prometheus.text("export_uri", config.prometheus_uri);
   prometheus.text("metric_prefix", config.prometheus_prefix);
-  for (const std::string_view own : {"metrics", "default_buckets", "refresh_interval", "allow_degradation"}) prometheus.raw(own);
+  for (const std::string_view own : {"metrics", "default_buckets", "refresh_interval", "allow_degradation"})
+    prometheus.raw(own);
 }
 
 }  // namespace
 
-std::optional<Config> read_config(std::string_view text, const std::string& prefix, json::Findings& findings) {
+std::optional<Config> read_config(std::string_view text, const std::string& prefix,
+                                  json::Findings& findings) {
   Config config;
   config.admin_listen = {IpAddress::loopback(), 9180};
   config.control_listen = {IpAddress::loopback(), 9090};
@@ -245,7 +280,9 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
       if (const auto* own = config.plugin_attr.find("prometheus")) only_known.set("prometheus", *own);
       read_plugin_attr(Section(&only_known, "/plugin_attr", findings), config);
     }
-    for (const std::string_view other : {"stream_plugins", "discovery", "graphql", "ext-plugin", "wasm", "xrpc", "etcd"}) root.raw(other);
+    for (const std::string_view other :
+         {"stream_plugins", "discovery", "graphql", "ext-plugin", "wasm", "xrpc", "etcd"})
+      root.raw(other);
   }
   if (!findings.ok()) return std::nullopt;
   return config;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.yaml, read: APISIX's keys (docs/configuration.md lists those that are honoured), as far as this process needs
-// them. Every problem is named with its path at once; a key that means nothing here is named in a warning with what to
-// do instead.
+// config.yaml, read: APISIX's keys (docs/configuration.md lists those that are honoured), as far as this
+// process needs them. Every problem is named with its path at once; a key that means nothing here is named in
+// a warning with what to do instead.
 #pragma once
 #include <optional>
 #include <string>
@@ -45,7 +45,8 @@ struct Config {
   json::Value plugin_attr;              // as written, for plugins that ask
 };
 
-// `text` is YAML; the problems are sentences for the operator. `prefix` is the directory that relative paths begin at.
+// `text` is YAML; the problems are sentences for the operator. `prefix` is the directory that relative paths
+// begin at.
 std::optional<Config> read_config(std::string_view text, const std::string& prefix, json::Findings& findings);
 
 }  // namespace sluice::main

@@ -20,8 +20,11 @@ int run(const std::string& prefix, const std::string& file) {
   }
   json::Findings findings;
   auto config = main::read_config(text.str(), prefix, findings);
-  for (const auto& warning : findings.warnings) std::fprintf(stderr, "sluice: %s: warning: %s %s\n", file.c_str(), warning.path.c_str(), warning.what.c_str());
-  for (const auto& problem : findings.problems) std::fprintf(stderr, "sluice: %s: %s %s\n", file.c_str(), problem.path.c_str(), problem.what.c_str());
+  for (const auto& warning : findings.warnings)
+    std::fprintf(stderr, "sluice: %s: warning: %s %s\n", file.c_str(), warning.path.c_str(),
+                 warning.what.c_str());
+  for (const auto& problem : findings.problems)
+    std::fprintf(stderr, "sluice: %s: %s %s\n", file.c_str(), problem.path.c_str(), problem.what.c_str());
   if (!config) return 1;
   std::filesystem::create_directories(prefix + "/logs");
   if (auto opened = log::open(config->error_log); !opened) {

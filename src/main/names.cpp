@@ -13,7 +13,8 @@ class NoNames final : public upstream::Names {
 
 }  // namespace
 
-std::unique_ptr<upstream::Names> make_names(async::Loop&, const std::vector<std::string>&, std::function<void(std::string_view)>) {
+std::unique_ptr<upstream::Names> make_names(async::Loop&, const std::vector<std::string>&,
+                                            std::function<void(std::string_view)>) {
   return std::make_unique<NoNames>();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of upstreams' nodes, resolved on the control loop.
+// The names of upstreams' nodes, resolved on the control loop and again when their time to live is over. Owned
+// by the process, used by the compiler of snapshots.
 #pragma once
 #include <functional>
 #include <memory>

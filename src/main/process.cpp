@@ -16,7 +16,8 @@ namespace {
 
 constexpr Duration applied_within = std::chrono::seconds(10);
 
-std::atomic<bool> objects_are_unshared{false};  // no worker runs: plugin objects may be deleted where they are dropped
+std::atomic<bool> objects_are_unshared{
+    false};  // no worker runs: plugin objects may be deleted where they are dropped
 
 async::Task<> close_local(std::unique_ptr<plugin::Local> local, std::function<void()> closed) {
   co_await local->close();
@@ -39,7 +40,8 @@ Result<> Process::start() {
   for (const auto& name : registry_.unknown()) {
     log::warn("config.yaml: /plugins names {}, which this version does not have; it is left out", name);
   }
-  signals_ = std::make_unique<Signals>(control_, std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP},
+  signals_ = std::make_unique<Signals>(control_,
+                                       std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP},
                                        [this](int number) { on_signal(number); });
   ::signal(SIGPIPE, SIG_IGN);
   if (auto opened = open_store(); !opened) return opened;
@@ -47,10 +49,13 @@ Result<> Process::start() {
     compiler_->name_changed(name);
     publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)));
   });
-  compiler_ = std::make_unique<gateway::Compiler>(config_.gateway, registry_, *names_, checker_, [this](const plugin::Plugin* plugin) {
-    if (objects_are_unshared) delete plugin;
-    else control_.post([this, plugin] { retire(plugin); });
-  });
+  compiler_ = std::make_unique<gateway::Compiler>(config_.gateway, registry_, *names_, checker_,
+                                                  [this](const plugin::Plugin* plugin) {
+                                                    if (objects_are_unshared)
+                                                      delete plugin;
+                                                    else
+                                                      control_.post([this, plugin] { retire(plugin); });
+                                                  });
   if (auto made = make_workers(); !made) return made;
   if (auto loaded = load(); !loaded) return loaded;
   return serve_apis();
@@ -68,9 +73,9 @@ Result<> Process::open_store() {
 
 Result<> Process::load() {
   for (const std::string_view kind : gateway::Compiler::load_order()) {
-    auto scanned = store_->scan(std::string(model::key_prefix) + std::string(kind) + "/", [this](store::Entry&& entry) {
-      compiler_->change(entry.key, entry.value, entry.modified);
-    });
+    auto scanned = store_->scan(
+        std::string(model::key_prefix) + std::string(kind) + "/",
+        [this](store::Entry&& entry) { compiler_->change(entry.key, entry.value, entry.modified); });
     if (!scanned) return std::unexpected(scanned.error());
     revision_ = *scanned;
   }
@@ -80,16 +85,20 @@ Result<> Process::load() {
 }
 
 void Process::watch_store() {
-  watch_ = store_->watch(revision_, [this](Result<std::vector<store::Change>> changes) { changed(std::move(changes)); });
+  watch_ = store_->watch(revision_,
+                         [this](Result<std::vector<store::Change>> changes) { changed(std::move(changes)); });
 }
 
 void Process::changed(Result<std::vector<store::Change>> changes) {
   if (!changes) {
-    log::error("the store's watch ended: {}; the configuration stays as it is until the next start", changes.error().what);
+    log::error("the store's watch ended: {}; the configuration stays as it is until the next start",
+               changes.error().what);
     return;
   }
   for (const auto& change : *changes) {
-    compiler_->change(change.key, change.value ? std::optional<std::string_view>(*change.value) : std::nullopt, change.revision);
+    compiler_->change(change.key,
+                      change.value ? std::optional<std::string_view>(*change.value) : std::nullopt,
+                      change.revision);
     revision_ = change.revision;
   }
   publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)));
@@ -100,8 +109,9 @@ Result<> Process::make_workers() {
   for (std::size_t i = 0; i < config_.workers; ++i) {
     Thread& thread = threads_.emplace_back();
     thread.loop = std::make_unique<async::Loop>();
-    thread.worker = std::make_unique<gateway::Worker>(*thread.loop, static_cast<unsigned>(i), net::Network::system(), config_.gateway,
-                                                      [this](const gateway::Snapshot* snapshot) { publisher_.retired(snapshot); });
+    thread.worker = std::make_unique<gateway::Worker>(
+        *thread.loop, static_cast<unsigned>(i), net::Network::system(), config_.gateway,
+        [this](const gateway::Snapshot* snapshot) { publisher_.retired(snapshot); });
     publisher_.add(*thread.worker);
     for (const auto& at : config_.gateway.listen) {
       if (auto listening = thread.worker->listen(at, {}); !listening) return listening;
@@ -112,8 +122,10 @@ Result<> Process::make_workers() {
 
 Result<admin::Keys> Process::admin_keys() {
   if (!config_.admin_key_required) {
-    log::warn("the Admin API asks for no key (admin_key_required: false, or admin_key: null): whoever reaches {} may change everything",
-              config_.admin_listen.text());
+    log::warn(
+        "the Admin API asks for no key (admin_key_required: false, or admin_key: null): whoever reaches {} "
+        "may change everything",
+        config_.admin_listen.text());
     return admin::Keys();
   }
   std::vector<admin::Key> keys = config_.admin_keys;
@@ -138,9 +150,12 @@ Result<> Process::serve_apis() {
   if (config_.admin) {
     auto keys = admin_keys();
     if (!keys) return std::unexpected(keys.error());
-    api_ = std::make_unique<admin::Api>(*store_, validator_, *this, Clock::system(),
-                                        admin::Settings{std::move(*keys), config_.admin_restricted, config_.admin_allow, config_.admin_cors});
-    auto handler = [this](http::Request& request, const Endpoint& peer) { return api_->handle(request, peer.address); };
+    api_ = std::make_unique<admin::Api>(
+        *store_, validator_, *this, Clock::system(),
+        admin::Settings{std::move(*keys), config_.admin_restricted, config_.admin_allow, config_.admin_cors});
+    auto handler = [this](http::Request& request, const Endpoint& peer) {
+      return api_->handle(request, peer.address);
+    };
     if (auto served = serve(config_.admin_listen, handler, "Admin API"); !served) return served;
   }
   if (config_.control) {
@@ -149,7 +164,9 @@ Result<> Process::serve_apis() {
     if (auto served = serve(config_.control_listen, handler, "control API"); !served) return served;
   }
   if (config_.status) {
-    auto handler = [this](http::Request& request, const Endpoint&) -> async::Task<http::Reply> { return admin::status_reply(*this, request); };
+    auto handler = [this](http::Request& request, const Endpoint&) -> async::Task<http::Reply> {
+      return admin::status_reply(*this, request);
+    };
     if (auto served = serve(config_.status_listen, handler, "status API"); !served) return served;
   }
   return {};
@@ -160,15 +177,18 @@ void Process::run() {
     thread.thread = std::thread([&thread] { thread.loop->run(); });
   }
   started_ = true;
-  for (const auto& at : config_.gateway.listen) log::notice("serving on {} with {} workers", at.endpoint.text(), threads_.size());
+  for (const auto& at : config_.gateway.listen)
+    log::notice("serving on {} with {} workers", at.endpoint.text(), threads_.size());
   control_.run();
   stop_workers();
 }
 
 async::Task<Result<>> Process::applied(std::int64_t revision) {
-  const bool in_time = co_await publisher_.wait_applied(static_cast<std::uint64_t>(revision), after(control_.now(), applied_within));
+  const bool in_time = co_await publisher_.wait_applied(static_cast<std::uint64_t>(revision),
+                                                        after(control_.now(), applied_within));
   if (in_time) co_return Result<>();
-  co_return fail(ErrorKind::timeout, "revision " + std::to_string(revision) + " is stored, but not all workers serve by it yet");
+  co_return fail(ErrorKind::timeout,
+                 "revision " + std::to_string(revision) + " is stored, but not all workers serve by it yet");
 }
 
 // No snapshot refers to the plugin object: each worker closes what it keeps for it, then it is deleted.
@@ -194,10 +214,12 @@ void Process::on_signal(int number) {
       return drain();
     case SIGUSR1:
       if (auto opened = log::reopen(); !opened) log::error("{}", opened.error().what);
-      for (Thread& thread : threads_) thread.loop->post([&worker = *thread.worker] { worker.access_log().reopen(); });
+      for (Thread& thread : threads_)
+        thread.loop->post([&worker = *thread.worker] { worker.access_log().reopen(); });
       return;
     case SIGHUP:
-      log::notice("reload: configuration of resources is always current; for a changed config.yaml use restart");
+      log::notice(
+          "reload: configuration of resources is always current; for a changed config.yaml use restart");
       return;
     default:
       log::notice("stopping");
@@ -208,7 +230,8 @@ void Process::on_signal(int number) {
 // Ends behind the last response, or when the time for that is over.
 void Process::drain() {
   if (draining_ > 0) return;
-  log::notice("finishing what is under way, for {} s at most", std::chrono::duration_cast<std::chrono::seconds>(config_.shutdown_timeout).count());
+  log::notice("finishing what is under way, for {} s at most",
+              std::chrono::duration_cast<std::chrono::seconds>(config_.shutdown_timeout).count());
   draining_ = threads_.size();
   for (Thread& thread : threads_) {
     thread.loop->post([this, &worker = *thread.worker] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The running gateway: the control thread with the store, the compiler and the APIs, and the workers. Everything is
-// wired here and nowhere else. Lives in `main`.
+// The running gateway: the control thread with the store, the compiler and the APIs, and the workers.
+// Everything is wired here and nowhere else. Lives in `main`.
 #pragma once
 #include <memory>
 #include <string>

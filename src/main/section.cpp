@@ -17,7 +17,8 @@ Section::Section(const json::Value* value, std::string path, json::Findings& fin
 Section::~Section() {
   if (value_ == nullptr) return;
   for (const auto& [key, ignored] : value_->as_object()) {
-    if (!known_.contains(key)) warn(key, "is not a key that Sluice knows; it is ignored, remove it or check its spelling");
+    if (!known_.contains(key))
+      warn(key, "is not a key that Sluice knows; it is ignored, remove it or check its spelling");
   }
 }
 
@@ -28,7 +29,9 @@ const json::Value* Section::raw(std::string_view key) {
 }
 
 bool Section::has(std::string_view key) { return raw(key) != nullptr; }
-Section Section::section(std::string_view key) { return {raw(key), path_ + "/" + std::string(key), findings_}; }
+Section Section::section(std::string_view key) {
+  return {raw(key), path_ + "/" + std::string(key), findings_};
+}
 
 void Section::problem(std::string_view key, std::string what) {
   findings_.problems.push_back({path_ + "/" + std::string(key), std::move(what), {}});
@@ -42,7 +45,8 @@ void Section::flag(std::string_view key, bool& into) {
   const auto* value = raw(key);
   if (value == nullptr) return;
   if (value->is_bool()) into = value->as_bool();
-  else if (value->is_string() && (value->as_string() == "on" || value->as_string() == "off")) into = value->as_string() == "on";
+  else if (value->is_string() && (value->as_string() == "on" || value->as_string() == "off"))
+    into = value->as_string() == "on";
   else problem(key, "must be true or false");
 }
 
@@ -69,7 +73,12 @@ std::optional<Duration> parse_duration(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   if (error != std::errc() || number < 0 || number > 1e9) return std::nullopt;
-  const double seconds = unit.empty() || unit == "s" ? 1 : unit == "ms" ? 0.001 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : -1;
+  const double seconds = unit.empty() || unit == "s" ? 1
+                         : unit == "ms"              ? 0.001
+                         : unit == "m"               ? 60
+                         : unit == "h"               ? 3600
+                         : unit == "d"               ? 86400
+                                                     : -1;
   if (seconds < 0) return std::nullopt;
   return Duration(static_cast<std::int64_t>(number * seconds * 1e9));
 }
@@ -78,7 +87,8 @@ void Section::duration(std::string_view key, Duration& into) {
   const auto* value = raw(key);
   if (value == nullptr) return;
   std::optional<Duration> parsed;
-  if (value->is_number() && value->as_double() >= 0) parsed = Duration(static_cast<std::int64_t>(value->as_double() * 1e9));
+  if (value->is_number() && value->as_double() >= 0)
+    parsed = Duration(static_cast<std::int64_t>(value->as_double() * 1e9));
   else if (value->is_string()) parsed = parse_duration(value->as_string());
   if (parsed) into = *parsed;
   else problem(key, "must be a time such as 60s, 500ms or 2m");
@@ -88,7 +98,8 @@ void Section::size(std::string_view key, std::uint64_t& into) {
   const auto* value = raw(key);
   if (value == nullptr) return;
   if (value->is_integer() && value->as_int() >= 0) into = static_cast<std::uint64_t>(value->as_int());
-  else if (!value->is_string() || !json::parse_size(value->as_string(), into)) problem(key, "must be a size such as 10m or 16k");
+  else if (!value->is_string() || !json::parse_size(value->as_string(), into))
+    problem(key, "must be a size such as 10m or 16k");
 }
 
 std::vector<std::string> Section::texts(std::string_view key) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One mapping of config.yaml while it is read: every key that is asked for counts as known, what is left over is
-// warned about. Values of a wrong type are problems with their path; the default then stands. Start of the process.
+// One mapping of config.yaml while it is read: every key that is asked for counts as known, what is left over
+// is warned about. Values of a wrong type are problems with their path; the default then stands. Start of the
+// process.
 #pragma once
 #include <optional>
 #include <set>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals as events of the control loop (signalfd), so that a handler is ordinary code. They are blocked in every
-// thread started afterwards.
+// Signals as events of the control loop (signalfd), so that a handler is ordinary code. They are blocked in
+// every thread started afterwards.
 #pragma once
 #include <functional>
 #include <initializer_list>

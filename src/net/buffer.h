@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A read buffer: 16 KiB from a free list of the thread, held only while there is something in it, so an idle
-// connection has none. It can grow once, for a head that does not fit. Belongs to one connection or exchange; moving
-// it hands the bytes over without copying them.
+// connection has none. It can grow once, for a head that does not fit. Belongs to one connection or exchange;
+// moving it hands the bytes over without copying them.
 #pragma once
 #include <cstddef>
 #include <cstring>

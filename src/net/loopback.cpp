@@ -101,9 +101,11 @@ class Loopback::Waiting final : public Listener {
 
 Loopback::~Loopback() = default;
 
-Result<std::unique_ptr<Listener>> Loopback::listen(async::Loop&, Endpoint at, ListenOptions, OnAccept on_accept) {
+Result<std::unique_ptr<Listener>> Loopback::listen(async::Loop&, Endpoint at, ListenOptions,
+                                                   OnAccept on_accept) {
   if (at.port == 0) at.port = next_port_++;
-  if (places_.contains(at)) return fail(ErrorKind::system, "listen on " + at.text() + ": Address already in use");
+  if (places_.contains(at))
+    return fail(ErrorKind::system, "listen on " + at.text() + ": Address already in use");
   places_[at] = std::make_shared<Place>(Place{at, std::move(on_accept)});
   return std::make_unique<Waiting>(*this, at);
 }
@@ -116,10 +118,12 @@ std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> Loopback::pair(async
   return {std::move(near), std::move(far)};
 }
 
-async::Task<Result<std::unique_ptr<Stream>>> Loopback::connect(async::Loop& loop, Endpoint to, Instant deadline) {
+async::Task<Result<std::unique_ptr<Stream>>> Loopback::connect(async::Loop& loop, Endpoint to,
+                                                               Instant deadline) {
   if (black_holes_.contains(to)) {
     co_await loop.sleep_until(deadline);
-    co_return std::unexpected(Error{ErrorKind::timeout, Fault::peer, "connect to " + to.text() + " timed out", true});
+    co_return std::unexpected(
+        Error{ErrorKind::timeout, Fault::peer, "connect to " + to.text() + " timed out", true});
   }
   auto found = places_.find(to);
   if (found == places_.end()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network in memory, for tests: the same interface as TCP, one loop, no sockets. What one end writes is readable
-// at the other in the loop's next batch; a pipe that is full refuses, as a socket does, so back-pressure is real.
+// A network in memory, for tests: the same interface as TCP, one loop, no sockets. What one end writes is
+// readable at the other in the loop's next batch; a pipe that is full refuses, as a socket does, so
+// back-pressure is real.
 #pragma once
 #include <map>
 
@@ -16,7 +17,8 @@ class Loopback final : public Network {
 
   Result<std::unique_ptr<Listener>> listen(async::Loop& loop, Endpoint at, ListenOptions options,
                                            OnAccept on_accept) override;
-  async::Task<Result<std::unique_ptr<Stream>>> connect(async::Loop& loop, Endpoint to, Instant deadline) override;
+  async::Task<Result<std::unique_ptr<Stream>>> connect(async::Loop& loop, Endpoint to,
+                                                       Instant deadline) override;
 
   // Nobody answers at this address: a connect waits for its deadline.
   void black_hole(Endpoint at) { black_holes_.insert_or_assign(at, true); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where connections come from: the system's TCP, or, in tests, `Loopback`: the same interface in memory, so that a
-// whole gateway runs in one thread without a socket.
+// Where connections come from: the system's TCP, or, in tests, `Loopback`: the same interface in memory, so
+// that a whole gateway runs in one thread without a socket.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -41,7 +41,8 @@ class Network {
   virtual Result<std::unique_ptr<Listener>> listen(async::Loop& loop, Endpoint at, ListenOptions options,
                                                    OnAccept on_accept) = 0;
   // Errors: refused, timeout, system. Nothing has been sent when it fails.
-  virtual async::Task<Result<std::unique_ptr<Stream>>> connect(async::Loop& loop, Endpoint to, Instant deadline) = 0;
+  virtual async::Task<Result<std::unique_ptr<Stream>>> connect(async::Loop& loop, Endpoint to,
+                                                               Instant deadline) = 0;
 
   static Network& system();
 };

@@ -8,7 +8,9 @@
 namespace sluice::net {
 
 Stream::Stream(async::Loop& loop)
-    : loop_(loop), read_timer_(loop, &Stream::read_timed_out, this), write_timer_(loop, &Stream::write_timed_out, this) {}
+    : loop_(loop),
+      read_timer_(loop, &Stream::read_timed_out, this),
+      write_timer_(loop, &Stream::write_timed_out, this) {}
 
 Stream::~Stream() {
   if (gone_ != nullptr) *gone_ = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection as the protocols see it: read and write are tried first and waited for only when the kernel refuses.
-// TCP, TLS and the in-memory loopback are streams. A stream belongs to one frame or connection object on one loop;
-// at most one read and one write wait at a time. Results are counts, or negative errno values: an error object is
-// made by whoever knows what the bytes were for.
+// A connection as the protocols see it: read and write are tried first and waited for only when the kernel
+// refuses. TCP, TLS and the in-memory loopback are streams. A stream belongs to one frame or connection
+// object on one loop; at most one read and one write wait at a time. Results are counts, or negative errno
+// values: an error object is made by whoever knows what the bytes were for.
 #pragma once
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -48,12 +48,13 @@ class Stream {
   // Waits until a write may be taken: 0, or -ETIMEDOUT.
   class Writable;
   Writable writable(Instant deadline);
-  // Writes all of the pieces: 0, -ETIMEDOUT when the peer took nothing for `patience`, another negative errno.
+  // Writes all of the pieces: 0, -ETIMEDOUT when the peer took nothing for `patience`, another negative
+  // errno.
   Write write(std::span<const iovec> pieces, Duration patience);
   Write write(std::string_view bytes, Duration patience);
 
-  // Called, from the loop's top level, when something happened while nobody was reading or writing: look at `broken`
-  // and `maybe_readable`. It may destroy the stream.
+  // Called, from the loop's top level, when something happened while nobody was reading or writing: look at
+  // `broken` and `maybe_readable`. It may destroy the stream.
   void on_event(void (*callback)(void*), void* context) {
     event_callback_ = callback;
     event_context_ = context;
@@ -172,9 +173,13 @@ class Stream::Write final : Waiter {
   bool waiting_ = false;
 };
 
-inline Stream::Read Stream::read(char* into, std::size_t size, Instant deadline) { return {*this, into, size, deadline}; }
+inline Stream::Read Stream::read(char* into, std::size_t size, Instant deadline) {
+  return {*this, into, size, deadline};
+}
 inline Stream::Readable Stream::readable(Instant deadline) { return {*this, deadline}; }
 inline Stream::Writable Stream::writable(Instant deadline) { return {*this, deadline}; }
-inline Stream::Write Stream::write(std::span<const iovec> pieces, Duration patience) { return {*this, pieces, patience}; }
+inline Stream::Write Stream::write(std::span<const iovec> pieces, Duration patience) {
+  return {*this, pieces, patience};
+}
 
 }  // namespace sluice::net

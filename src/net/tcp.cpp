@@ -34,7 +34,8 @@ class TcpStream final : public Stream, public async::Pollable {
       if (errno == EAGAIN) can_read_ = false;
       return errno == EINTR ? -EAGAIN : -errno;
     }
-    // Less than asked for means drained, and an edge will come with the next byte, unless the end is already known.
+    // Less than asked for means drained, and an edge will come with the next byte, unless the end is already
+    // known.
     if (static_cast<std::size_t>(count) < size && count > 0 && !ending_) can_read_ = false;
     return count;
   }
@@ -128,9 +129,10 @@ class TcpListener final : public Listener, public async::Pollable {
       }
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno != EAGAIN) {
-        log::error("{}: cannot accept connections ({}); trying again in 100 ms. Raise the limit of open files "
-                   "(nginx_config.worker_rlimit_nofile) if it goes on",
-                   endpoint_.text(), system_message("accept", errno));
+        log::error(
+            "{}: cannot accept connections ({}); trying again in 100 ms. Raise the limit of open files "
+            "(nginx_config.worker_rlimit_nofile) if it goes on",
+            endpoint_.text(), system_message("accept", errno));
         retry_.set(after(loop_.now(), std::chrono::milliseconds(100)));
       }
       return;
@@ -164,7 +166,8 @@ Result<int> listening_socket(const Endpoint& at, const ListenOptions& options) {
   const int on = 1;
   ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.reuse_port) ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (at.address.is_v6() && options.ipv6_only) ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (at.address.is_v6() && options.ipv6_only)
+    ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   set_no_delay(descriptor);  // accepted sockets inherit it
   if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
       ::listen(descriptor, options.backlog) == 0) {
@@ -194,13 +197,15 @@ class SystemNetwork final : public Network {
     return listener;
   }
 
-  async::Task<Result<std::unique_ptr<Stream>>> connect(async::Loop& loop, Endpoint to, Instant deadline) override;
+  async::Task<Result<std::unique_ptr<Stream>>> connect(async::Loop& loop, Endpoint to,
+                                                       Instant deadline) override;
 };
 
 async::Task<> wait_connected(TcpStream& stream) { co_await TcpStream::Connected(stream); }
 async::Task<> wait_until(async::Loop& loop, Instant deadline) { co_await loop.sleep_until(deadline); }
 
-async::Task<Result<std::unique_ptr<Stream>>> SystemNetwork::connect(async::Loop& loop, Endpoint to, Instant deadline) {
+async::Task<Result<std::unique_ptr<Stream>>> SystemNetwork::connect(async::Loop& loop, Endpoint to,
+                                                                    Instant deadline) {
   sockaddr_storage address{};
   const socklen_t size = to.to_sockaddr(address);
   const int descriptor = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -218,7 +223,8 @@ async::Task<Result<std::unique_ptr<Stream>>> SystemNetwork::connect(async::Loop&
   if (!stream->connected()) {
     auto first = co_await async::first_of(wait_connected(*stream), wait_until(loop, deadline));
     if (first.index() == 1) {
-      co_return std::unexpected(Error{ErrorKind::timeout, Fault::peer, "connect to " + to.text() + " timed out", true});
+      co_return std::unexpected(
+          Error{ErrorKind::timeout, Fault::peer, "connect to " + to.text() + " timed out", true});
     }
   }
   int outcome = 0;

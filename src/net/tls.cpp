@@ -30,13 +30,16 @@ std::string openssl_error(std::string_view what) {
   return std::string(what) + ": " + text;
 }
 
-Bio memory_of(const std::string& pem) { return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
+Bio memory_of(const std::string& pem) {
+  return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
 
 Result<> use_certificate(SSL_CTX* context, const std::string& chain, const std::string& key_text) {
   Bio bio = memory_of(chain);
   Certificate leaf(PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr));
   if (!leaf) return fail(ErrorKind::tls, openssl_error("the certificate is no PEM certificate"));
-  if (SSL_CTX_use_certificate(context, leaf.get()) != 1) return fail(ErrorKind::tls, openssl_error("certificate"));
+  if (SSL_CTX_use_certificate(context, leaf.get()) != 1)
+    return fail(ErrorKind::tls, openssl_error("certificate"));
   while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
     if (SSL_CTX_add0_chain_cert(context, next) != 1) {
       X509_free(next);
@@ -100,7 +103,8 @@ int bio_write(BIO* bio, const char* data, int size) {
 int bio_read(BIO* bio, char* into, int size) {
   auto* stream = static_cast<Stream*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const ssize_t count = stream->maybe_readable() ? stream->try_read(into, static_cast<std::size_t>(size)) : -EAGAIN;
+  const ssize_t count =
+      stream->maybe_readable() ? stream->try_read(into, static_cast<std::size_t>(size)) : -EAGAIN;
   if (count == -EAGAIN) BIO_set_retry_read(bio);
   return count < 0 ? -1 : static_cast<int>(count);
 }
@@ -121,7 +125,10 @@ BIO_METHOD* stream_bio() {
 class TlsStream final : public Stream {
  public:
   TlsStream(std::shared_ptr<const TlsContext> context, std::unique_ptr<Stream> below)
-      : Stream(below->loop()), context_(std::move(context)), below_(std::move(below)), ssl_(SSL_new(context_->raw())) {
+      : Stream(below->loop()),
+        context_(std::move(context)),
+        below_(std::move(below)),
+        ssl_(SSL_new(context_->raw())) {
     SLUICE_CHECK(ssl_ != nullptr);
     BIO* bio = BIO_new(stream_bio());
     BIO_set_data(bio, below_.get());
@@ -196,8 +203,10 @@ Error handshake_error(SSL* ssl, std::string_view what, Fault fault) {
   const long verified = SSL_get_verify_result(ssl);
   if (verified != X509_V_OK) {
     ERR_clear_error();
-    return {ErrorKind::tls, fault,
-            std::string(what) + ": the certificate was not accepted: " + X509_verify_cert_error_string(verified), false};
+    return {
+        ErrorKind::tls, fault,
+        std::string(what) + ": the certificate was not accepted: " + X509_verify_cert_error_string(verified),
+        false};
   }
   return {ErrorKind::tls, fault, openssl_error(what), false};
 }
@@ -234,15 +243,19 @@ TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 Result<std::shared_ptr<const TlsContext>> TlsContext::server(const Server& options) {
   Context made(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* context = made.get();
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_options(context,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                SSL_MODE_RELEASE_BUFFERS);
   if (auto set = set_protocols(context, options.protocols); !set) return std::unexpected(set.error());
   if (!options.ciphers.empty() && SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) != 1) {
     return fail(ErrorKind::tls, openssl_error("cipher list '" + options.ciphers + "'"));
   }
-  if (auto used = use_certificate(context, options.certificate, options.key); !used) return std::unexpected(used.error());
+  if (auto used = use_certificate(context, options.certificate, options.key); !used)
+    return std::unexpected(used.error());
   if (!options.client_authority.empty()) {
-    if (auto trusted = trust(context, options.client_authority); !trusted) return std::unexpected(trusted.error());
+    if (auto trusted = trust(context, options.client_authority); !trusted)
+      return std::unexpected(trusted.error());
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   return std::shared_ptr<const TlsContext>(new TlsContext(made.release()));
@@ -251,7 +264,8 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const Server& optio
 Result<std::shared_ptr<const TlsContext>> TlsContext::client(const Client& options) {
   Context made(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* context = made.get();
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   if (options.verify) {
     if (options.authorities.empty()) {
@@ -262,7 +276,8 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::client(const Client& optio
   }
   SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (!options.certificate.empty()) {
-    if (auto used = use_certificate(context, options.certificate, options.key); !used) return std::unexpected(used.error());
+    if (auto used = use_certificate(context, options.certificate, options.key); !used)
+      return std::unexpected(used.error());
   }
   auto context_made = std::shared_ptr<TlsContext>(new TlsContext(made.release()));
   context_made->verify_ = options.verify;

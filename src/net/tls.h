@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS over any stream, with OpenSSL 3. A context is made once and shared by workers; a TLS stream owns the stream
-// below it. Clients verify the server's chain and name (RFC 9525) unless told not to. The heavy headers stay in the
-// source file.
+// TLS over any stream, with OpenSSL 3. A context is made once and shared by workers; a TLS stream owns the
+// stream below it. Clients verify the server's chain and name (RFC 9525) unless told not to. The heavy
+// headers stay in the source file.
 #pragma once
 #include <memory>
 #include <string>

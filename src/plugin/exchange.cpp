@@ -4,7 +4,11 @@
 namespace sluice::plugin {
 
 Exchange::Exchange(Worker& the_worker, const Endpoint& client_end, const Endpoint& server_end)
-    : worker(the_worker), client(client_end), server(server_end), remote(client_end), started(the_worker.loop.now()) {}
+    : worker(the_worker),
+      client(client_end),
+      server(server_end),
+      remote(client_end),
+      started(the_worker.loop.now()) {}
 
 Exchange::~Exchange() = default;
 

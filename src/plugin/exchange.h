@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request and its response, from the first byte of the head to the log phase: what plugins, variables and the
-// pipeline share. It belongs to one worker, lives in the frame that serves it and is never copied. What it points to
-// (route, consumer, snapshot) is pinned for its life.
+// One request and its response, from the first byte of the head to the log phase: what plugins, variables and
+// the pipeline share. It belongs to one worker, lives in the frame that serves it and is never copied. What
+// it points to (route, consumer, snapshot) is pinned for its life.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -71,8 +71,8 @@ class Exchange {
   bool trusted_client = false;   // its X-Forwarded-* fields are believed
   bool forwarded_reset = false;  // not even X-Forwarded-For is kept
 
-  // The path and query that routing and plugins see are request.path and request.query; `set_target` changes what
-  // the upstream is asked for, path and query.
+  // The path and query that routing and plugins see are request.path and request.query; `set_target` changes
+  // what the upstream is asked for, path and query.
   void set_target(std::string_view target) { upstream.target = arena.copy(target); }
 
   // Parameters a route's pattern captured: uri_param_NAME.
@@ -110,8 +110,8 @@ class Exchange {
   const Consumer* find_consumer(std::string_view credential) const {
     return config->consumer_by_credential(detail::type_index<T>, credential);
   }
-  // State of one plugin object on this worker, made on first use as T(worker); it survives edits that leave the
-  // plugin's config alone.
+  // State of one plugin object on this worker, made on first use as T(worker); it survives edits that leave
+  // the plugin's config alone.
   template <class T>
   T& local(const Plugin& plugin);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a plugin is. One immutable object compiled from its config when the config is published; every worker shares
-// it, so phases are const. Override the phases you need; one you leave out is never called. A phase that does not
-// wait is an ordinary function that returns a ready Task. `docs/writing_a_plugin.md` walks through one.
+// What a plugin is. One immutable object compiled from its config when the config is published; every worker
+// shares it, so phases are const. Override the phases you need; one you leave out is never called. A phase
+// that does not wait is an ordinary function that returns a ready Task. `docs/writing_a_plugin.md` walks
+// through one.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -40,7 +41,14 @@ class Plugin {
   virtual void log(Exchange&) const {}       // after the last byte; always runs
 };
 
-enum class Phase : std::uint8_t { rewrite = 1, access = 2, before_proxy = 4, response = 8, body = 16, log = 32 };
+enum class Phase : std::uint8_t {
+  rewrite = 1,
+  access = 2,
+  before_proxy = 4,
+  response = 8,
+  body = 16,
+  log = 32
+};
 
 struct Info {
   std::string_view name;      // "ip-restriction"
@@ -63,7 +71,8 @@ struct PluginType : Info {
   // The plugin object; null with problems when the config does not hold.
   std::unique_ptr<const Plugin> (*make)(const json::Value& config, json::Reader& reader) = nullptr;
   // Consumer side of an authenticating plugin: the compiled config and what it is looked up by.
-  std::shared_ptr<const void> (*make_consumer)(const json::Value& config, json::Reader&, std::string& credential) = nullptr;
+  std::shared_ptr<const void> (*make_consumer)(const json::Value& config, json::Reader&,
+                                               std::string& credential) = nullptr;
   std::shared_ptr<const void> (*make_metadata)(const json::Value& config, json::Reader&) = nullptr;
 
   bool runs_in(Phase phase) const { return (phases & static_cast<std::uint8_t>(phase)) != 0; }
@@ -108,7 +117,8 @@ std::shared_ptr<const void> make_config(const json::Value& config, json::Reader&
 template <class T>
 constexpr PluginType plugin(Info info) {
   static_assert(detail::phases_of<T>() != 0, "a plugin overrides at least one phase");
-  PluginType type{info, detail::phases_of<T>(), &detail::type_index<T>, detail::config_type<typename T::Config>()};
+  PluginType type{info, detail::phases_of<T>(), &detail::type_index<T>,
+                  detail::config_type<typename T::Config>()};
   type.make = [](const json::Value& config, json::Reader& reader) -> std::unique_ptr<const Plugin> {
     typename T::Config parsed;
     if (!json::read(config, parsed, reader)) return nullptr;

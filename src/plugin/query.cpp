@@ -24,7 +24,8 @@ void remove_query_argument(Exchange& x, std::string_view name) {
   }
   x.upstream.target = {kept, size};
   const std::size_t query = x.upstream.target.find('?');
-  x.request.query = query == std::string_view::npos ? std::string_view() : x.upstream.target.substr(query + 1);
+  x.request.query =
+      query == std::string_view::npos ? std::string_view() : x.upstream.target.substr(query + 1);
 }
 
 }  // namespace sluice::plugin

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arguments of a request's query, as plugins edit them (the variables arg_NAME read them). The client's target stays
-// as it was; what the upstream is asked for changes.
+// Arguments of a request's query, as plugins edit them (the variables arg_NAME read them). The client's
+// target stays as it was; what the upstream is asked for changes.
 #pragma once
 #include <string_view>
 

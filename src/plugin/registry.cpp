@@ -5,7 +5,8 @@
 
 namespace sluice::plugin {
 
-Registry::Registry(std::span<const PluginType* const> all, const std::vector<std::string>& enabled) : count_(all.size()) {
+Registry::Registry(std::span<const PluginType* const> all, const std::vector<std::string>& enabled)
+    : count_(all.size()) {
   std::uint16_t number = 0;
   for (const PluginType* type : all) {
     *type->index = number++;
@@ -14,7 +15,8 @@ Registry::Registry(std::span<const PluginType* const> all, const std::vector<std
     by_name_.emplace(type->name, type);
   }
   for (const auto& name : enabled) {
-    if (std::ranges::none_of(all, [&](const PluginType* type) { return type->name == name; })) unknown_.push_back(name);
+    if (std::ranges::none_of(all, [&](const PluginType* type) { return type->name == name; }))
+      unknown_.push_back(name);
   }
 }
 

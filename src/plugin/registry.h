@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugins this process runs: the list of plugins/list.cpp as config.yaml enables it, by name and by number. Made
-// once at start, constant from then on.
+// The plugins this process runs: the list of plugins/list.cpp as config.yaml enables it, by name and by
+// number. Made once at start, constant from then on.
 #pragma once
 #include <span>
 #include <string>
@@ -14,7 +14,8 @@ namespace sluice::plugin {
 
 class Registry {
  public:
-  // Numbers every type of `all`; `enabled` names those that run (empty: all). Names that are none are in `unknown`.
+  // Numbers every type of `all`; `enabled` names those that run (empty: all). Names that are none are in
+  // `unknown`.
   Registry(std::span<const PluginType* const> all, const std::vector<std::string>& enabled);
 
   // Null when there is none of that name, or it is not enabled.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an exchange may know of the published configuration: the route it matched, the consumer it belongs to, and
-// the snapshot both come from. All of it is immutable and pinned while the exchange lives.
+// What an exchange may know of the published configuration: the route it matched, the consumer it belongs to,
+// and the snapshot both come from. All of it is immutable and pinned while the exchange lives.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -42,7 +42,8 @@ class ConfigView {
   virtual ~ConfigView() = default;
   virtual std::uint64_t revision() const = 0;
   virtual const void* metadata(std::uint16_t plugin_type) const = 0;
-  virtual const Consumer* consumer_by_credential(std::uint16_t plugin_type, std::string_view credential) const = 0;
+  virtual const Consumer* consumer_by_credential(std::uint16_t plugin_type,
+                                                 std::string_view credential) const = 0;
   virtual const Consumer* consumer_by_name(std::string_view name) const = 0;
 };
 

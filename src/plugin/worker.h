@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a worker offers to plugins: its loop, outbound HTTP, its number, and a home for state that belongs to one
-// plugin object on one worker. Used on the worker's thread only.
+// What a worker offers to plugins: its loop, outbound HTTP, its number, and a home for state that belongs to
+// one plugin object on one worker. Used on the worker's thread only.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -21,25 +21,34 @@ class KeyAuth final : public plugin::Plugin {
       field("header", header, "The header that carries the key; it is looked at first.");
       field("query", query, "The query argument that carries the key.");
       field("hide_credentials", hide_credentials, "Takes the key off before the upstream sees it.");
-      field("anonymous_consumer", anonymous_consumer, "Whom a request without a valid key counts as; absent, it is refused.").length(1, 256);
-      field("realm", realm, "What the WWW-Authenticate header of a refusal names (RFC 9110 §11.6.1).").length(1, 128).pattern(R"(^[ -!#-[\]-~]+$)");
+      field("anonymous_consumer", anonymous_consumer,
+            "Whom a request without a valid key counts as; absent, it is refused.")
+          .length(1, 256);
+      field("realm", realm, "What the WWW-Authenticate header of a refusal names (RFC 9110 §11.6.1).")
+          .length(1, 128)
+          .pattern(R"(^[ -!#-[\]-~]+$)");
     }
   };
 
   struct Consumer {
     std::string key;
 
-    void describe(json::Fields& field) { field("key", key, "The consumer's key; no two consumers share one.").required().secret(); }
+    void describe(json::Fields& field) {
+      field("key", key, "The consumer's key; no two consumers share one.").required().secret();
+    }
     std::string credential() const { return key; }
   };
 
-  explicit KeyAuth(Config config) : config_(std::move(config)), argument_(plugin::find_variable("arg_" + config_.query)) {}
+  explicit KeyAuth(Config config)
+      : config_(std::move(config)), argument_(plugin::find_variable("arg_" + config_.query)) {}
 
   plugin::VerdictTask rewrite(Exchange& x) const override {
     const Found found = find_key(x);
     const plugin::Consumer* consumer = found.key.empty() ? nullptr : x.find_consumer<KeyAuth>(found.key);
-    if (consumer == nullptr && !config_.anonymous_consumer.empty()) consumer = x.config->consumer_by_name(config_.anonymous_consumer);
-    if (consumer == nullptr) return refuse(found.key.empty() ? "Missing API key in request" : "Invalid API key in request");
+    if (consumer == nullptr && !config_.anonymous_consumer.empty())
+      consumer = x.config->consumer_by_name(config_.anonymous_consumer);
+    if (consumer == nullptr)
+      return refuse(found.key.empty() ? "Missing API key in request" : "Invalid API key in request");
     x.authenticate(*consumer);
     if (config_.hide_credentials) hide(x, found);
     return plugin::pass();

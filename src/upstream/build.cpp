@@ -22,7 +22,8 @@ std::string authority_of(const model::Node& node, std::uint16_t port, bool secur
   return text;
 }
 
-void add_peers(const model::Node& node, const model::Upstream& written, const Lookup& lookup, Upstream& made) {
+void add_peers(const model::Node& node, const model::Upstream& written, const Lookup& lookup,
+               Upstream& made) {
   std::vector<IpAddress> addresses;
   if (const auto literal = IpAddress::parse(node.host)) {
     addresses.push_back(*literal);
@@ -74,8 +75,9 @@ std::vector<std::string> names_of(const model::Upstream& written) {
   return names;
 }
 
-Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, std::string id, std::uint64_t local_key,
-                                              const Lookup& lookup, const BuildOptions& options) {
+Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, std::string id,
+                                              std::uint64_t local_key, const Lookup& lookup,
+                                              const BuildOptions& options) {
   auto made = std::make_shared<Upstream>();
   made->id = std::move(id);
   made->name = written.name;
@@ -87,7 +89,8 @@ Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, st
   made->pass_host = written.pass_host;
   made->upstream_host = written.upstream_host;
   made->retry_timeout = written.retry_timeout;
-  if (written.timeout) made->timeouts = {written.timeout->connect, written.timeout->send, written.timeout->read};
+  if (written.timeout)
+    made->timeouts = {written.timeout->connect, written.timeout->send, written.timeout->read};
   if (written.keepalive_pool) {
     made->keepalive.size = static_cast<std::uint32_t>(written.keepalive_pool->size);
     made->keepalive.idle_timeout = written.keepalive_pool->idle_timeout;
@@ -96,11 +99,13 @@ Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, st
   if (auto set = set_tls(written, options, *made); !set) return std::unexpected(set.error());
   for (const auto& node : written.nodes.list) add_peers(node, written, lookup, *made);
   for (Peer& peer : made->peers) peer.pool_key = pool_key(peer, *made, written);
-  made->retries = written.retries ? *written.retries : std::max<int>(0, static_cast<int>(made->peers.size()) - 1);
+  made->retries =
+      written.retries ? *written.retries : std::max<int>(0, static_cast<int>(made->peers.size()) - 1);
   if (written.checks && options.health != nullptr) {
     const auto rules = std::make_shared<const HealthRules>(*written.checks);
     for (Peer& peer : made->peers) {
-      peer.health = std::make_shared<PeerHealth>(options.health->state(options.checker, peer.endpoint, peer.host), rules);
+      peer.health = std::make_shared<PeerHealth>(
+          options.health->state(options.checker, peer.endpoint, peer.host), rules);
     }
   }
   if (!made->peers.empty()) made->balancer = make_balancer(written.type, made->peers);

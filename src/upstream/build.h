@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes an upstream ready for requests out of what the operator wrote. Control thread.
+// Makes an upstream ready for requests out of what the operator wrote: addresses, pool keys, health states, the
+// balancer. Control thread.
 #pragma once
 #include <functional>
 #include <memory>
@@ -21,9 +22,11 @@ struct BuildOptions {
   HealthTable* health = nullptr;  // where the states of servers with checks are kept
 };
 
-// `id` names the upstream in logs, `local_key` its worker-local state. Nodes whose name has no address are left out.
-Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, std::string id, std::uint64_t local_key,
-                                              const Lookup& lookup, const BuildOptions& options);
+// `id` names the upstream in logs, `local_key` its worker-local state. Nodes whose name has no address are
+// left out.
+Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, std::string id,
+                                              std::uint64_t local_key, const Lookup& lookup,
+                                              const BuildOptions& options);
 
 // The servers to be probed, as `built` has them.
 std::vector<struct HealthTarget> health_targets(const Upstream& built);

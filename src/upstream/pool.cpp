@@ -4,7 +4,10 @@
 namespace sluice::upstream {
 
 Pool::Idle::Idle(Pool& owner, PoolKey its_key, std::unique_ptr<http::ClientConnection> its_connection)
-    : pool(owner), key(its_key), connection(std::move(its_connection)), timer(owner.loop_, &Idle::timed_out, this) {}
+    : pool(owner),
+      key(its_key),
+      connection(std::move(its_connection)),
+      timer(owner.loop_, &Idle::timed_out, this) {}
 
 void Pool::Idle::timed_out(void* self) {
   auto& idle = *static_cast<Idle*>(self);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Idle connections to upstream servers, one pool a worker. Last in, first out, so that the warm ones are used and the
-// others age out. A connection that the server closes, or says anything on, while idle is dropped at once.
+// Idle connections to upstream servers, one pool a worker. Last in, first out, so that the warm ones are used
+// and the others age out. A connection that the server closes, or says anything on, while idle is dropped at
+// once.
 #pragma once
 #include <cstdint>
 #include <memory>

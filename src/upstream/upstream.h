@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// An upstream, compiled: its peers, how one is picked, how they are asked. Immutable, made on the control thread,
-// read by every worker while a snapshot that holds it is pinned. What changes while requests run (the balancer's
-// position, connections, latencies) is worker-local state behind `local_key`, which survives edits; health is a shared
-// table of atomics keyed by address.
+// An upstream, compiled: its peers, how one is picked, how they are asked. Immutable, made on the control
+// thread, read by every worker while a snapshot that holds it is pinned. What changes while requests run (the
+// balancer's position, connections, latencies) is worker-local state behind `local_key`, which survives
+// edits; health is a shared table of atomics keyed by address.
 #pragma once
 #include <cstdint>
 #include <memory>
