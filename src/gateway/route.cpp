@@ -160,6 +160,10 @@ Result<Route*> Route::make(RouteSpec spec, RouterMode mode) {
   if (memory == nullptr) throw std::bad_alloc();
   Route* route = new (memory) Route();
   route->store_texts(spec);
+  if (spec.uris.size() == 1) {
+    const Kind kind = take_apart(spec.uris[0], mode).kind;
+    route->plain_ = kind == Kind::exact || kind == Kind::prefix;
+  }
   route->priority_ = spec.priority;
   route->methods_ = spec.methods;
   route->target_ = std::move(spec.target);

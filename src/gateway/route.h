@@ -97,6 +97,8 @@ class Route final : public radix::Counted {
   bool fits(std::size_t index, PathPattern::Kind kind, std::string_view path,
             std::span<plugin::Exchange::Parameter> captured, std::uint32_t& count) const;
   bool names_port() const { return names_port_; }
+  // One pattern, which the tree compares whole: such a route hangs in the tree without an entry of its own.
+  bool plain() const { return plain_; }
 
  private:
   struct Conditions {
@@ -121,7 +123,7 @@ class Route final : public radix::Counted {
   int priority_ = 0;
   std::uint32_t methods_ = 0;
   std::uint16_t uri_count_ = 0, host_count_ = 0;
-  bool names_port_ = false;
+  bool names_port_ = false, plain_ = false;
   std::string_view id_;
   std::unique_ptr<const Conditions> conditions_;  // null when there are none but the method
   std::shared_ptr<const RouteTarget> target_;

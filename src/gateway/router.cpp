@@ -77,11 +77,24 @@ Bucket* own(Bucket* bucket, std::uint32_t room) {
   return copy;
 }
 
+// A place with one plain route holds the route itself; this makes the bucket that more of them need.
+Bucket* bucket_of(Counted* value, bool with_hosts) {
+  if (value == nullptr || value->kind == radix::Kind::bucket) return static_cast<Bucket*>(value);
+  auto* route = static_cast<Route*>(value);  // its reference moves into the entry
+  Bucket* bucket = Bucket::make(2);
+  const bool asks_more = route->has_conditions() || (with_hosts && route->host_count() > 0);
+  bucket->entries()[0] = {route, 0, static_cast<std::uint16_t>(route->methods()), PathPattern::Kind::prefix,
+                          asks_more};
+  bucket->count = 1;
+  return bucket;
+}
+
 class AddEntry final : public radix::Change {
  public:
-  explicit AddEntry(Entry entry) : entry_(entry) {}
+  AddEntry(Entry entry, bool with_hosts) : entry_(entry), with_hosts_(with_hosts) {}
   Counted* apply(Counted* old) override {
-    Bucket* bucket = own(static_cast<Bucket*>(old), 1);
+    if (old == nullptr && entry_.route->plain()) return radix::share(entry_.route);
+    Bucket* bucket = own(bucket_of(old, with_hosts_), 1);
     Entry* begin = bucket->entries();
     Entry* end = begin + bucket->count;
     Entry* at = std::upper_bound(begin, end, entry_, goes_before);
@@ -94,14 +107,20 @@ class AddEntry final : public radix::Change {
 
  private:
   Entry entry_;
+  bool with_hosts_;
 };
 
 class RemoveEntry final : public radix::Change {
  public:
   RemoveEntry(const Route& route, std::uint16_t uri) : route_(route), uri_(uri) {}
   Counted* apply(Counted* old) override {
+    if (old == &route_) {
+      radix::release(old);
+      return nullptr;
+    }
+    if (old == nullptr || old->kind == radix::Kind::route) return old;
     auto* bucket = static_cast<Bucket*>(old);
-    if (bucket == nullptr || find(bucket) == bucket->count) return old;
+    if (find(bucket) == bucket->count) return old;
     bucket = own(bucket, 0);
     Entry* at = bucket->entries() + find(bucket);
     radix::release(at->route);
@@ -135,9 +154,10 @@ class ChangePaths final : public radix::Change {
       const PathPattern pattern = take_apart(route_.uri(i), mode_);
       const Slot slot = pattern.kind == PathPattern::Kind::exact ? Slot::exact : Slot::prefix;
       if (added_ != nullptr) {
-        const bool asks_more =
-            route_.has_conditions() || (mode_ != RouterMode::host_uri && route_.host_count() > 0);
-        AddEntry add({added_, i, static_cast<std::uint16_t>(route_.methods()), pattern.kind, asks_more});
+        const bool with_hosts = mode_ != RouterMode::host_uri;
+        const bool asks_more = route_.has_conditions() || (with_hosts && route_.host_count() > 0);
+        AddEntry add({added_, i, static_cast<std::uint16_t>(route_.methods()), pattern.kind, asks_more},
+                     with_hosts);
         tree = radix::update(tree, pattern.literal, slot, add);
       } else {
         RemoveEntry remove(route_, i);
@@ -176,6 +196,18 @@ bool match_bucket(const Bucket* bucket, const RouteQuestion& question, bool with
   return false;
 }
 
+bool match_value(const Counted* value, const RouteQuestion& question, bool with_hosts, RouteMatch& found,
+                 std::span<Parameter> captured) {
+  if (value->kind == radix::Kind::bucket) {
+    return match_bucket(static_cast<const Bucket*>(value), question, with_hosts, found, captured);
+  }
+  const auto* route = static_cast<const Route*>(value);
+  if (route->methods() != 0 && (route->methods() & method_bit(question.method)) == 0) return false;
+  if (!route->accepts(question, with_hosts)) return false;
+  found = {route, 0, 0};
+  return true;
+}
+
 // Offers the prefix values of a walk, longest first, walking again when there were more than a walk keeps.
 template <class Offer>
 bool longest_first(const Node* tree, std::string_view text, radix::Walk& walk, const Offer& offer) {
@@ -197,12 +229,11 @@ bool match_path(const Node* tree, const RouteQuestion& question, bool with_hosts
                 std::span<Parameter> captured) {
   radix::Walk walk;
   radix::walk(tree, question.path, question.path.size(), walk);
-  if (walk.exact != nullptr &&
-      match_bucket(static_cast<const Bucket*>(walk.exact), question, with_hosts, found, captured)) {
+  if (walk.exact != nullptr && match_value(walk.exact, question, with_hosts, found, captured)) {
     return true;
   }
   return longest_first(tree, question.path, walk, [&](const radix::Hit& hit) {
-    return match_bucket(static_cast<const Bucket*>(hit.value), question, with_hosts, found, captured);
+    return match_value(hit.value, question, with_hosts, found, captured);
   });
 }
 
