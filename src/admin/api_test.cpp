@@ -270,6 +270,13 @@ TEST_P(ApiTest, EveryProblemAtOnce) {
   EXPECT_EQ(paths, "/uri /nope /plugins/sample/count /upstream_id /service_id ");
 }
 
+TEST_P(ApiTest, ASingleProblemLeavesTheBodyAsApisixHasIt) {
+  auto reply = ask({"PUT", "/apisix/admin/upstreams/1", R"({"nodes":{"a:1":1},"type":"chash"})"});
+  EXPECT_EQ(reply.body, "{\"error_msg\":\"missing key\"}\n");
+  EXPECT_EQ(reply.headers[0].first + "=" + reply.headers[0].second,
+            "X-Sluice-Problem=/key: is required when type is chash");
+}
+
 TEST_P(ApiTest, ReferencesAreKeptWhole) {
   call("PUT", "upstreams/1", R"({"nodes":{"a.com:80":1}})");
   call("PUT", "services/1", R"({"upstream_id":"1"})");

@@ -7,6 +7,20 @@
 #include "json/text.h"
 
 namespace sluice::admin {
+namespace {
+
+// "/uri: must be …", as far as a header field may say it.
+std::string header_text(const json::Problem& problem) {
+  constexpr std::size_t length_max = 500;
+  std::string text;
+  for (char c : problem.path + ": " + problem.what) {
+    if (text.size() == length_max) break;
+    text += c >= ' ' && c < 0x7f ? c : '?';
+  }
+  return text;
+}
+
+}  // namespace
 
 Arguments Arguments::parse(std::string_view query) {
   Arguments arguments;
@@ -86,9 +100,11 @@ http::Reply text_reply(int status, std::string text) { return {status, std::move
 
 http::Reply problems_reply(const json::Findings& findings) {
   auto body = json::Value::object({{"error_msg", findings.sentence()}});
-  body.set("problems", json::to_value(findings.problems));
-  if (!findings.warnings.empty()) body.set("warnings", json::to_value(findings.warnings));
-  return json_reply(400, body);
+  bool several = findings.problems.size() > 1;
+  if (several) body.set("problems", json::to_value(findings.problems));
+  auto reply = json_reply(400, body);
+  if (!several) reply.headers.emplace_back("X-Sluice-Problem", header_text(findings.problems.front()));
+  return reply;
 }
 
 std::optional<http::Reply> parse_body(const Call& call, json::Value& value) {

@@ -53,7 +53,8 @@ http::Reply json_reply(int status, const json::Value& value);
 http::Reply json_text_reply(int status, std::string text);
 http::Reply error_reply(int status, std::string_view error_msg);
 http::Reply text_reply(int status, std::string text);
-// 400 with the first problem as `error_msg` and all of them under `problems`.
+// 400 with the first problem as `error_msg`, and all of them under `problems` when there are several. A
+// single one leaves the body as APISIX's clients compare it; its path is in the field X-Sluice-Problem.
 http::Reply problems_reply(const json::Findings& findings);
 // The body of a call as JSON, or the reply that refuses it.
 std::optional<http::Reply> parse_body(const Call& call, json::Value& value);

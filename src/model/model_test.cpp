@@ -65,6 +65,8 @@ const Case cases[]{
     {"upstreams", R"({"nodes":{"a.com:80":-1}})",
      R"(invalid configuration: property "nodes" validation failed: object matches none of the required)"},
     {"upstreams", R"({"nodes":{"a.com:65536":1}})", "invalid port 65536"},
+    {"upstreams", R"({"nodes":[{"host":"::1","port":80,"weight":1}]})",
+     "invalid configuration: IPv6 address must be enclosed with '[' and ']'"},
     {"upstreams", R"({"type":"roundrobin"})",
      "invalid configuration: value should match only one schema, but matches none"},
     {"upstreams", R"({"nodes":{"a":1},"retries":-1})",

@@ -219,6 +219,20 @@ bool read_address(std::string_view text, model::Node& node, Reader& reader) {
   return true;
 }
 
+// In a list IPv6 addresses stand in brackets, as APISIX wants them.
+bool check_brackets(const Array& nodes, Reader& reader) {
+  bool good = true;
+  std::size_t index = 0;
+  for (const auto& node : nodes) {
+    Reader::Step step(reader, index++);
+    auto host = node.text("host");
+    if (host.find(':') == host.npos || host.starts_with('[')) continue;
+    good = reader.fail_plainly("host", fmt::format("write the IPv6 address as [{}]", host),
+                               "invalid configuration: IPv6 address must be enclosed with '[' and ']'");
+  }
+  return good;
+}
+
 }  // namespace
 
 bool Codec<model::Nodes>::read(const Value& in, model::Nodes& out, Reader& reader) {
@@ -228,7 +242,7 @@ bool Codec<model::Nodes>::read(const Value& in, model::Nodes& out, Reader& reade
   Reader inner(found, reader.path());
   if (in.is_array()) {
     json::read(in, out.list, inner);
-    return reader.adopt(std::move(found), apisix);
+    return reader.adopt(std::move(found), apisix) && check_brackets(in.as_array(), reader);
   }
   if (!in.is_object()) {
     return reader.fail(fmt::format("must be an object or an array, not {}", name_of(in.kind())), apisix);
