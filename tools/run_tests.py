@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test rings and ends with `N passed, N failed`: tools/run_tests.py [RING]...
 
-Rings: tidy, tools (Python's own tests), unit, scenarios, fuzz, peers; all of them when none is named.
+Rings: tidy, tools (Python's own tests), unit, scenarios, weather, fuzz, peers; all when none is named.
 It runs what is built: `make test` builds first. docs/testing.md tells what each ring is for.
 """
 
@@ -127,6 +127,15 @@ class Rings:
             code, output = self.call(command, SCENARIO_SECONDS, slow)
             self.count_summary(f"scenarios {tree}", code, output, began)
 
+    def weather(self):
+        """Each program in tests/weather/ is a storm that a scenario cannot tell."""
+        for program in sorted((TOP / "tests/weather").glob("*.py")):
+            if program.name.endswith("_test.py"):
+                continue
+            began = time.monotonic()
+            code, output = self.call([sys.executable, program], SCENARIO_SECONDS)
+            self.count_summary(f"weather {program.stem}", code, output, began)
+
     def count_summary(self, name, code, output, began):
         found = SUMMARY.findall(output)
         good, bad = (int(found[-1][0]), int(found[-1][1])) if found else (0, 0)
@@ -178,7 +187,7 @@ class Rings:
             self.count_summary(f"peers {program.stem}", code, output, began)
 
 
-RINGS = ["tidy", "tools", "unit", "scenarios", "fuzz", "peers"]
+RINGS = ["tidy", "tools", "unit", "scenarios", "weather", "fuzz", "peers"]
 
 
 def main():
