@@ -290,6 +290,9 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
   entry->consumer.name = written.username;
   entry->consumer.group_id = written.group_id.text;
   entry->consumer.labels = written.labels;
+  for (const auto& [name, text] : written.labels) {
+    if (name == "custom_id") entry->consumer.custom_id = text;
+  }
   entry->consumer.revision = static_cast<std::uint64_t>(making.fresh.revision);
   model::PluginConfigs ordinary;
   for (auto& [name, config] : written.plugins.list) {

@@ -126,6 +126,7 @@ VerdictTask answer(Serving& s) {
 
 void run_response_phases(Serving& s) {
   const Chain& global = s.pinned->snapshot->global;
+  tell_upstream_status(s.x, s.session.worker().settings().show_upstream_status);
   run(global, Phase::response, &Plugin::response, s.x);
   if (s.chain != nullptr) run(*s.chain, Phase::response, &Plugin::response, s.x);
   run(global, Phase::body, &Plugin::body, s.x);

@@ -31,4 +31,10 @@ void use_reply(plugin::Exchange& x, const http::Reply& reply) {
   for (const auto& [name, value] : reply.headers) response.headers.add(name, value);
 }
 
+void tell_upstream_status(plugin::Exchange& x, bool always) {
+  if (x.upstream.statuses.empty()) return;
+  const bool bad = x.upstream.status >= 500 && x.upstream.status <= 599;
+  if (bad || always) x.response.headers.set("X-APISIX-Upstream-Status", x.upstream.statuses);
+}
+
 }  // namespace sluice::gateway

@@ -16,4 +16,7 @@ plugin::Verdict no_upstream(const class RouteTarget& target);
 // Makes `reply` the exchange's response; its bytes move into the arena.
 void use_reply(plugin::Exchange& x, const http::Reply& reply);
 
+// X-APISIX-Upstream-Status: what every peer asked has answered, when the last said 5xx or `always`.
+void tell_upstream_status(plugin::Exchange& x, bool always);
+
 }  // namespace sluice::gateway

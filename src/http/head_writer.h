@@ -22,6 +22,7 @@ class HeadWriter {
   }
 
   HeadWriter& text(std::string_view bytes) {
+    if (bytes.empty()) return *this;
     room(bytes.size());
     std::memcpy(out_.tail(), bytes.data(), bytes.size());
     out_.filled(bytes.size());

@@ -262,8 +262,7 @@ Parsed parse_response(std::string_view bytes, const HeadLimits& limits, Response
   Cursor in{bytes.data(), bytes.data(), bytes.data() + bytes.size()};
   response.headers.clear();
   constexpr std::string_view version = "HTTP/1.";
-  if (std::memcmp(in.at, version.data(), std::min(bytes.size(), version.size())) != 0)
-    return refuse(502, "not HTTP/1");
+  if (!version.starts_with(bytes.substr(0, version.size()))) return refuse(502, "not HTTP/1");
   if (bytes.size() < 14) return more;
   const char* at = in.at;
   const auto digit = [&](int i) { return at[i] >= '0' && at[i] <= '9' ? at[i] - '0' : -1000; };

@@ -15,6 +15,11 @@ Exchange::~Exchange() = default;
 void Exchange::authenticate(const Consumer& found) {
   consumer = &found;
   consumer_name = found.name;
+  // The upstream may believe these: what the client says of itself under the same names goes.
+  request.headers.set("X-Consumer-Username", found.name);
+  request.headers.remove("X-Credential-Identifier");
+  if (found.custom_id.empty()) request.headers.remove("X-Consumer-Custom-ID");
+  else request.headers.set("X-Consumer-Custom-ID", found.custom_id);
 }
 
 void* Exchange::find_state(const Plugin* plugin) const {

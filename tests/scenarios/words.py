@@ -242,9 +242,8 @@ class Runner:
         while rest.more():
             word = rest.take("a word")
             if word == "plugin":
-                route.setdefault("plugins", {})[rest.take("a plugin's name")] = rest.take(
-                    "a plugin's configuration"
-                )
+                name = str(rest.take("a plugin's name"))
+                route.setdefault("plugins", {})[name] = rest.take("a plugin's configuration")
             elif word == "with":
                 extra = rest.take("JSON")
             elif word != "upstream":
