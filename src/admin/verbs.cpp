@@ -176,6 +176,7 @@ async::Task<http::Reply> Verbs::patch(Call call, const Resource& resource) {
     if (named_in(draft.body, resource.key) != draft.id) {
       co_return error_reply(400, fmt::format("wrong {} id", resource.kind));
     }
+    if (resource.key == "id") draft.body.set("id", draft.id);
     auto reply = co_await save(call, std::move(draft));
     if (reply) co_return std::move(*reply);
   }

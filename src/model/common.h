@@ -3,6 +3,7 @@
 // stay raw here because only the plugins know what they mean. Plain values as the operator wrote them, read
 // by json/fields; the compiler of snapshots turns them into what requests use. Any thread.
 #pragma once
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,8 +44,8 @@ struct Common {
   std::string name;
   std::string desc;
   Labels labels;
-  std::int64_t create_time = 0;  // Unix seconds, kept by the Admin API
-  std::int64_t update_time = 0;
+  std::optional<std::int64_t> create_time;  // Unix seconds, kept by the Admin API
+  std::optional<std::int64_t> update_time;
 };
 
 // The fields of Common, each resource with those it has.

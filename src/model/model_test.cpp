@@ -114,6 +114,9 @@ TEST(Model, NodesInBothForms) {
             "a.com|-|1;b.com|81|0;::1|82|3;::1|-|4;");
   EXPECT_EQ(read_nodes(R"({"nodes":[{"host":"[::1]","weight":2},{"host":"c","port":9,"weight":1}]})"),
             "::1|-|2;c|9|1;");
+  EXPECT_EQ(read_nodes(R"({"nodes":[{"host":"1.2.3.4:80","weight":1},{"host":"a.b:81","weight":1},)"
+                       R"({"host":"[::1]:82","weight":1}]})"),
+            "1.2.3.4|80|1;a.b|81|1;::1|82|1;");
   EXPECT_EQ(read_nodes(R"({"nodes":{}})"), "");
 }
 

@@ -63,7 +63,7 @@ constexpr std::array table{
 };
 
 void describe_plugins(PluginConfigs& plugins, json::Fields& field) {
-  field("plugins", plugins, "Plugins by name, each with its configuration.").required();
+  field("plugins", plugins, "").required();
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ void Consumer::describe(json::Fields& field) {
   describe_id(*this, field);
   describe_rest(*this, field);
   field("username", username, "Unique name.").required().length(1, 256).pattern(R"(^[a-zA-Z0-9_\-]+$)");
-  field("plugins", plugins, "How the consumer is recognised, and plugins for its requests.");
+  field("plugins", plugins, "");
   field("group_id", group_id, "The group it belongs to.").references("consumer_groups");
 }
 

@@ -51,7 +51,7 @@ void Route::describe_match(json::Fields& field) {
 }
 
 void Route::describe_target(json::Fields& field) {
-  field("plugins", plugins, "Plugins by name, each with its configuration.");
+  field("plugins", plugins, "");
   field("plugin_config_id", plugin_config_id, "A shared set of plugins.").references("plugin_configs");
   field("upstream", upstream, "Where requests go, written here.");
   field("upstream_id", upstream_id, "Where requests go: an upstream.").references("upstreams").filter();
@@ -89,7 +89,7 @@ void Service::describe(json::Fields& field) {
   describe_id(*this, field);
   describe_name(*this, field);
   describe_rest(*this, field);
-  field("plugins", plugins, "Plugins by name, each with its configuration.");
+  field("plugins", plugins, "");
   field("upstream", upstream, "Where requests go, written here.");
   field("upstream_id", upstream_id, "Where requests go: an upstream.").references("upstreams");
   field("enable_websocket", enable_websocket, "Whether connections may become WebSockets.");

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "base/address.h"
 #include "base/regex.h"
 #include "base/text.h"
 #include "json/text.h"
@@ -44,6 +45,22 @@ void Node::describe(json::Fields& field) {
   field("priority", priority, "Nodes of a lower priority are asked only when no higher one is left.");
   field("metadata", metadata, "Anything; the gateway ignores it.").must_be(json::Kind::object);
   field.open();
+  if (field.reading()) normalize();
+}
+
+// "host:port" in one text is taken apart, brackets of an IPv6 address are taken off.
+void Node::normalize() {
+  if (auto whole = Endpoint::parse(host); whole && !port) {
+    host = whole->address.text();
+    port = whole->port;
+  }
+  if (auto colon = host.find(':'); colon != host.npos && colon == host.rfind(':') && !port) {
+    auto number = parse_unsigned(std::string_view(host).substr(colon + 1));
+    if (number && *number >= 1 && *number <= 65535) {
+      port = static_cast<std::uint16_t>(*number);
+      host.resize(colon);
+    }
+  }
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
 }
 
@@ -226,7 +243,8 @@ bool check_brackets(const Array& nodes, Reader& reader) {
   for (const auto& node : nodes) {
     Reader::Step step(reader, index++);
     auto host = node.text("host");
-    if (host.find(':') == host.npos || host.starts_with('[')) continue;
+    auto address = IpAddress::parse(host);
+    if (!address || !address->is_v6() || host.starts_with('[')) continue;
     good = reader.fail_plainly("host", fmt::format("write the IPv6 address as [{}]", host),
                                "invalid configuration: IPv6 address must be enclosed with '[' and ']'");
   }

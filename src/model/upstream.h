@@ -28,6 +28,9 @@ struct Node {
   json::Value metadata;
   void describe(json::Fields& field);
   friend bool operator==(const Node&, const Node&) = default;
+
+ private:
+  void normalize();
 };
 
 // Written as {"host:port": weight} or as a list of nodes.
