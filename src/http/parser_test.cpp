@@ -219,7 +219,8 @@ TEST(Parser, ReadsResponsesStrictly) {
       {"status 099", "HTTP/1.1 099 OK\r\n\r\n", 502},
       {"a bare LF", "HTTP/1.1 200 OK\nA: b\n\n", 502},
       {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 502},
-      {"length and chunks", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 502},
+      {"length and chunks", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+       502},
       {"another coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 502},
       {"a folded field", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", 502},
   };
@@ -230,7 +231,8 @@ TEST(Parser, ReadsResponsesStrictly) {
     EXPECT_EQ(parsed.status, test.status) << test.name << ": " << parsed.why;
     EXPECT_EQ(parsed.outcome, test.status == 0 ? Parsed::whole : Parsed::refused) << test.name;
     for (std::size_t size = 0; test.status == 0 && size < test.bytes.size(); ++size) {
-      const std::vector<char> part(test.bytes.begin(), test.bytes.begin() + static_cast<std::ptrdiff_t>(size));
+      const std::vector<char> part(test.bytes.begin(),
+                                   test.bytes.begin() + static_cast<std::ptrdiff_t>(size));
       EXPECT_EQ(parse_response({part.data(), part.size()}, {}, response).outcome, Parsed::incomplete) << size;
     }
   }

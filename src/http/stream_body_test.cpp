@@ -75,7 +75,8 @@ class StreamBodyTest : public testing::Test {
 constexpr BodyOptions chunked{.framing = BodyFraming::chunked};
 
 TEST_F(StreamBodyTest, ReadsChunksHoweverTheyAreCut) {
-  const std::string_view whole = "5\r\nhello\r\n006;name=\"v\"\r\n world\r\n1\r\n!\r\n0\r\nX-Sum: 42\r\n\r\nNEXT";
+  const std::string_view whole =
+      "5\r\nhello\r\n006;name=\"v\"\r\n world\r\n1\r\n!\r\n0\r\nX-Sum: 42\r\n\r\nNEXT";
   for (std::size_t first = 0; first <= whole.size(); ++first) {
     for (std::size_t second = first; second <= whole.size(); second += 3) {
       const std::string_view pieces[] = {whole.substr(first, second - first), whole.substr(second)};
@@ -123,7 +124,8 @@ TEST_F(StreamBodyTest, RefusesChunksThatAreNone) {
 }
 
 TEST_F(StreamBodyTest, SaysWhenTheConnectionEndsInside) {
-  for (const std::string_view bytes : {"5\r\nhel", "5", "5\r\nhello", "5\r\nhello\r\n", "0\r\n", "0\r\nA: b\r\n"}) {
+  for (const std::string_view bytes :
+       {"5\r\nhel", "5", "5\r\nhello", "5\r\nhello\r\n", "0\r\n", "0\r\nA: b\r\n"}) {
     const Got got = read(bytes, chunked);
     ASSERT_TRUE(got.error) << bytes;
     EXPECT_EQ(got.error->kind, ErrorKind::closed) << bytes;
