@@ -113,6 +113,11 @@ bool Loop::run_once(Duration wait) {
   return happened;
 }
 
+void Loop::read_wall() {
+  wall_offset_ = clock_.wall() - clock_.now().time_since_epoch().count();
+  wall_read_again_ = now_ + std::chrono::seconds(1);
+}
+
 bool Loop::poll(Duration wait) {
   std::array<epoll_event, 256> events;
   constexpr auto longest = std::chrono::duration_cast<Duration>(std::chrono::hours(1));
@@ -134,9 +139,10 @@ bool Loop::poll(Duration wait) {
 }
 
 bool Loop::run_messages() {
+  if (!has_messages_.load(std::memory_order_acquire)) return false;
   {
     std::lock_guard lock(mutex_);
-    if (messages_.empty()) return false;
+    has_messages_.store(false, std::memory_order_relaxed);
     messages_now_.swap(messages_);
   }
   for (auto& message : messages_now_) message();
@@ -166,6 +172,7 @@ void Loop::post(Message message) {
     std::lock_guard lock(mutex_);
     first = messages_.empty();
     messages_.push_back(std::move(message));
+    has_messages_.store(true, std::memory_order_release);
   }
   if (!first) return;
   const std::uint64_t one = 1;

@@ -5,6 +5,7 @@
 // is never called. Coroutines are resumed from the loop's top level only, and what ends during a batch is
 // destroyed behind it.
 #pragma once
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -48,6 +49,11 @@ class Loop {
   // The time at the beginning of the batch.
   Instant now() const { return now_; }
   const Clock& clock() const { return clock_; }
+  // Wall time at the beginning of the batch, in nanoseconds since 1970; the clock is read once a second for it.
+  std::int64_t wall() {
+    if (now_ >= wall_read_again_) read_wall();
+    return now_.time_since_epoch().count() + wall_offset_;
+  }
 
   // Runs `message` on this loop's thread soon, in order. Any thread.
   void post(Message message);
@@ -86,6 +92,7 @@ class Loop {
     void* object;
     void (*destroy)(void*);
   };
+  void read_wall();
   bool poll(Duration wait);
   bool run_messages();
   bool run_deferred();
@@ -93,6 +100,8 @@ class Loop {
 
   const Clock& clock_;
   Instant now_;
+  Instant wall_read_again_{};
+  std::int64_t wall_offset_ = 0;
   int epoll_ = -1;
   int wake_ = -1;  // an eventfd: messages are there
   bool stopping_ = false;
@@ -104,7 +113,8 @@ class Loop {
   std::vector<Disposed> disposed_;
   std::vector<class SpawnFrame*> spawned_;
 
-  std::mutex mutex_;  // guards messages_ and asleep_
+  std::atomic<bool> has_messages_{false};
+  std::mutex mutex_;  // guards messages_
   std::vector<Message> messages_;
   std::vector<Message> messages_now_;
 };

@@ -37,11 +37,13 @@ void find_client_address(plugin::Exchange& x, const Settings& settings) {
   x.forwarded_reset = settings.has_trusted && !x.trusted_client;
   if (settings.real_ip_from.contains(x.client.address)) {
     if (const auto list = x.request.headers.joined(settings.real_ip_header)) {
-      if (const auto found = from_list(*list, settings)) x.remote = *found;
+      const auto found = from_list(*list, settings);
+      if (!found) return;
+      x.remote = *found;
+      char* text = x.arena.text(46);
+      x.remote_text = {text, x.remote.address.format(text)};
     }
   }
-  char* text = x.arena.text(46);
-  x.remote_text = {text, x.remote.address.format(text)};
 }
 
 }  // namespace sluice::gateway

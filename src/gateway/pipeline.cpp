@@ -30,8 +30,9 @@ struct Serving {
     x.config = pinned->snapshot;
     x.connection_number = the_session.number();
     x.connection_requests = the_session.connection().requests() + 1;
-    x.started_wall = worker.loop.clock().wall();
+    x.started_wall = worker.loop.wall();
     x.parameters = parameters;
+    x.remote_text = x.client_text = the_session.client_text();
   }
   Serving(const Serving&) = delete;
   // Also when the client hangs up and the frame is destroyed: what was begun is logged.

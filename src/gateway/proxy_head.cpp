@@ -26,8 +26,7 @@ void write_forwarded_for(const plugin::Exchange& x, bool keep, http::HeadWriter&
       if (field.id == HeaderId::x_forwarded_for) head.text(field.value).text(", ");
     }
   }
-  char client[46];
-  head.text({client, x.client.address.format(client)}).text("\r\n");
+  head.text(x.client_text).text("\r\n");
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 // belongs to the worker's list; when the client is gone while a request waits elsewhere, the session is
 // destroyed and with it everything that the request had begun.
 #pragma once
+#include <array>
 #include <memory>
+#include <string_view>
 
 #include "async/child.h"
 #include "http/server_connection.h"
@@ -22,6 +24,8 @@ class Session {
   http::ServerConnection& connection() { return *connection_; }
   Worker& worker() { return worker_; }
   std::uint64_t number() const { return number_; }
+  // The TCP peer's address.
+  std::string_view client_text() const { return {client_text_.data(), client_text_size_}; }
   // The worker drains: an idle connection closes now, a busy one behind its response.
   void drain();
 
@@ -36,6 +40,8 @@ class Session {
   net::Accepted accepted_;
   std::unique_ptr<http::ServerConnection> connection_;
   std::uint64_t number_;
+  std::array<char, 46> client_text_;
+  std::size_t client_text_size_;
   bool idle_ = true;
   async::Child life_;  // last: destroyed first
 };

@@ -15,7 +15,6 @@ struct Known {
   HeaderId id;
 };
 
-// Sorted by length, so that a name is compared with the few of its own length only.
 constexpr std::array known{
     Known{"te", HeaderId::te},
     Known{"host", HeaderId::host},
@@ -59,23 +58,61 @@ constexpr std::array known{
 };
 
 constexpr std::size_t longest_known = 19;
+constexpr std::size_t places = 512;
 
-// first_of_length[n] is the first entry of length n or more.
-constexpr auto first_of_length = [] {
-  std::array<std::uint8_t, longest_known + 2> first{};
-  for (std::size_t length = 0; length < first.size(); ++length) {
-    std::uint8_t i = 0;
-    while (i < known.size() && known[i].name.size() < length) ++i;
-    first[length] = i;
+// Three of its letters and its length tell a known name from the others.
+constexpr std::size_t place_of(std::string_view name, unsigned factor) {
+  const auto letter = [name](std::size_t at) { return static_cast<unsigned>((name[at] | 0x20) & 0xff); };
+  const unsigned mixed = letter(0) | letter(name.size() - 1) << 8 | letter(name.size() * 3 / 4) << 16 |
+                         static_cast<unsigned>(name.size()) << 24;
+  return (mixed * factor >> 16) % places;
+}
+
+// A factor under which no two known names fall into one place: found when this is compiled.
+constexpr unsigned perfect_factor = [] {
+  for (unsigned factor = 0x9E3779B1; factor != 0x9E3779B1 + 4000 * 2; factor += 2) {
+    std::array<bool, places> taken{};
+    bool clash = false;
+    for (const Known& k : known) {
+      bool& place = taken[place_of(k.name, factor)];
+      clash |= place;
+      place = true;
+    }
+    if (!clash) return factor;
   }
-  return first;
+  return 0u;
 }();
-static_assert(std::ranges::is_sorted(known, {}, [](const Known& k) { return k.name.size(); }));
-static_assert(known.back().name.size() == longest_known);
+static_assert(perfect_factor != 0);
 
-bool equals_lower(const char* text, std::string_view lower) {
-  for (std::size_t i = 0; i < lower.size(); ++i) {
-    if (to_lower(text[i]) != lower[i]) return false;
+struct Place {
+  std::array<char, 24> name{};  // in lower case, padded
+  std::uint8_t size = 0;
+  HeaderId id = HeaderId::other;
+};
+
+constexpr auto by_place = [] {
+  std::array<Place, places> table{};
+  for (const Known& k : known) {
+    Place& place = table[place_of(k.name, perfect_factor)];
+    std::ranges::copy(k.name, place.name.begin());
+    place.size = static_cast<std::uint8_t>(k.name.size());
+    place.id = k.id;
+  }
+  return table;
+}();
+
+// Whether a token is `lower`, which has letters and hyphens only: for those, setting bit 5 is lowering the case, and
+// no other token byte becomes one of them.
+bool same_token(const char* token, const char* lower, std::size_t size) {
+  constexpr std::uint64_t bits = 0x2020202020202020;
+  std::uint64_t a = 0, b = 0;
+  for (; size >= 8; token += 8, lower += 8, size -= 8) {
+    std::memcpy(&a, token, 8);
+    std::memcpy(&b, lower, 8);
+    if ((a | bits) != b) return false;
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    if ((token[i] | 0x20) != lower[i]) return false;
   }
   return true;
 }
@@ -84,13 +121,9 @@ bool equals_lower(const char* text, std::string_view lower) {
 
 HeaderId header_id(std::string_view name) {
   if (name.size() > longest_known || name.empty()) return HeaderId::other;
-  const char first = to_lower(name.front()), last = to_lower(name.back());
-  for (std::size_t i = first_of_length[name.size()], end = first_of_length[name.size() + 1]; i < end; ++i) {
-    const std::string_view candidate = known[i].name;
-    if (candidate.front() == first && candidate.back() == last && equals_lower(name.data(), candidate))
-      return known[i].id;
-  }
-  return HeaderId::other;
+  const Place& place = by_place[place_of(name, perfect_factor)];
+  if (place.size != name.size() || !same_token(name.data(), place.name.data(), name.size())) return HeaderId::other;
+  return place.id;
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -149,6 +182,7 @@ std::string_view Headers::get(std::string_view name) const {
 
 std::optional<std::string_view> Headers::joined(std::string_view name) const {
   const HeaderId id = header_id(name);
+  if (id != HeaderId::other && !has(id)) return std::nullopt;
   std::optional<std::string_view> all;
   for (const Header& header : *this) {
     if (!matches(header, id, name)) continue;
@@ -170,12 +204,6 @@ void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
 
 void Headers::add(std::string_view name, std::string_view value) {
   append({arena_->copy(name), arena_->copy(value), header_id(name), false});
-}
-
-void Headers::append(const Header& header) {
-  if (count_ == capacity_) grow();
-  list_[count_++] = header;
-  seen_ |= mask(header.id);
 }
 
 void Headers::remove(std::string_view name) { erase(header_id(name), name, 0); }

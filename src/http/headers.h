@@ -84,6 +84,8 @@ class Headers {
   std::size_t size() const { return count_; }
 
   bool has(HeaderId id) const { return (seen_ & mask(id)) != 0; }
+  // Whether a field of that id came more than once.
+  bool repeated(HeaderId id) const { return (repeated_ & mask(id)) != 0; }
   bool has(std::string_view name) const { return find(name) != nullptr; }
   const Header* find(HeaderId id) const;
   const Header* find(std::string_view name) const;
@@ -102,8 +104,16 @@ class Headers {
   void remove(std::string_view name);
   void remove(HeaderId id);
   // Appends without copying: the caller's bytes live as long as the arena.
-  void append(const Header& header);
-  void clear() { count_ = 0; seen_ = 0; }
+  void append(const Header& header) {
+    if (count_ == capacity_) grow();
+    list_[count_++] = header;
+    repeated_ |= seen_ & mask(header.id);
+    seen_ |= mask(header.id);
+  }
+  void clear() {
+    count_ = 0;
+    seen_ = repeated_ = 0;
+  }
 
   Arena& arena() const { return *arena_; }
 
@@ -117,6 +127,7 @@ class Headers {
   std::uint32_t count_ = 0;
   std::uint32_t capacity_ = 0;
   HeaderMask seen_ = 0;
+  HeaderMask repeated_ = 0;
 };
 
 // Whether a comma-separated list holds the token, without case.

@@ -28,25 +28,31 @@ const char* scan(const char* at, const char* end) {
 // A field line, without its CRLF read past. Whole when a field was read, or the empty line (then `name` is
 // empty).
 Parsed parse_field(Cursor& in, const HeadLimits& limits, Header& field) {
-  field = {};
   if (in.exhausted()) return more;
   const char* line = in.at;
   if (*line == '\r') {
     if (line + 1 == in.end) return more;
     if (line[1] != '\n') return refuse(400, "a CR without LF");
     in.at = line + 2;
+    field.name = {};
     return {Parsed::whole};
   }
   if (*line == ' ' || *line == '\t') return refuse(400, "a field folded over several lines");
-  const char* colon = scan<is_token>(line, in.end);
-  if (colon == in.end) {
-    return colon - line > limits.field_bytes_max ? refuse(431, "a field that is too long") : more;
+  const char* colon = find_near_colon(line, in.end);
+  field.name = {line, static_cast<std::size_t>(colon - line)};
+  field.id = header_id(field.name);
+  if (field.id == HeaderId::other) {  // a known name is a good one; any other is looked at
+    colon = scan<is_token>(line, in.end);
+    if (colon == in.end) {
+      return colon - line > limits.field_bytes_max ? refuse(431, "a field that is too long") : more;
+    }
+    if (*colon != ':' || colon == line)
+      return refuse(400, *colon == ' ' ? "a space before a colon" : "a bad field name");
+    field.name = {line, static_cast<std::size_t>(colon - line)};
   }
-  if (*colon != ':' || colon == line)
-    return refuse(400, *colon == ' ' ? "a space before a colon" : "a bad field name");
   const char* value = colon + 1;
   while (value < in.end && (*value == ' ' || *value == '\t')) ++value;
-  const char* stop = scan<is_field_byte>(value, in.end);
+  const char* stop = scan_field(value, in.end);
   if (stop - line > limits.field_bytes_max) return refuse(431, "a field that is too long");
   if (stop == in.end) return more;
   if (*stop != '\r') return refuse(400, *stop == '\n' ? "a bare LF" : "a control character in a field");
@@ -54,9 +60,7 @@ Parsed parse_field(Cursor& in, const HeadLimits& limits, Header& field) {
   if (stop[1] != '\n') return refuse(400, "a CR without LF");
   const char* value_end = stop;
   while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
-  field.name = {line, static_cast<std::size_t>(colon - line)};
   field.value = {value, static_cast<std::size_t>(value_end - value)};
-  field.id = header_id(field.name);
   field.raw = value_end == stop;
   in.at = stop + 2;
   return {Parsed::whole};
@@ -99,18 +103,19 @@ bool parse_length(std::string_view text, std::int64_t& length) {
 Framing framing_of(const Headers& headers) {
   Framing framing;
   if ((headers.seen() & mask(HeaderId::content_length, HeaderId::transfer_encoding)) == 0) return framing;
-  int lengths = 0, codings = 0;
   for (const Header& header : headers) {
     if (header.id == HeaderId::content_length) {
-      if (++lengths > 1) framing.problem = "more than one Content-Length";
-      else if (!parse_length(header.value, framing.length)) framing.problem = "a bad Content-Length";
+      if (!parse_length(header.value, framing.length)) framing.problem = "a bad Content-Length";
     } else if (header.id == HeaderId::transfer_encoding) {
-      if (++codings > 1) framing.problem = "more than one Transfer-Encoding";
-      else if (equal_ignoring_case(header.value, "chunked")) framing.chunked = true;
+      if (equal_ignoring_case(header.value, "chunked")) framing.chunked = true;
       else framing.unknown_coding = true;
     }
   }
-  if (lengths > 0 && codings > 0) framing.problem = "Content-Length and Transfer-Encoding together";
+  if (headers.repeated(HeaderId::content_length)) framing.problem = "more than one Content-Length";
+  if (headers.repeated(HeaderId::transfer_encoding)) framing.problem = "more than one Transfer-Encoding";
+  if (headers.has(HeaderId::content_length) && headers.has(HeaderId::transfer_encoding)) {
+    framing.problem = "Content-Length and Transfer-Encoding together";
+  }
   return framing;
 }
 
@@ -188,24 +193,24 @@ Parsed interpret_request(Request& request) {
   if (framing.chunked && request.minor_version == 0) return refuse(400, "Transfer-Encoding in HTTP/1.0");
   request.content_length = framing.chunked ? unknown_length : std::max<std::int64_t>(framing.length, 0);
 
-  int hosts = 0;
   request.keep_alive = request.minor_version > 0;
   if (headers.seen() & mask(HeaderId::connection, HeaderId::expect, HeaderId::upgrade)) {
+    bool closes = false;
     for (const Header& header : headers) {
       if (header.id == HeaderId::connection) {
-        if (has_token(header.value, "close")) request.keep_alive = false;
-        else if (has_token(header.value, "keep-alive")) request.keep_alive = true;
+        closes |= has_token(header.value, "close");
+        if (request.minor_version == 0) request.keep_alive |= has_token(header.value, "keep-alive");
         request.upgrade |= has_token(header.value, "upgrade");
       } else if (header.id == HeaderId::expect) {
         if (!equal_ignoring_case(header.value, "100-continue")) return refuse(417, "an unknown expectation");
         request.expects_continue = request.minor_version > 0;
       }
     }
+    request.keep_alive &= !closes;
     request.upgrade &= headers.has(HeaderId::upgrade) && request.minor_version > 0;
   }
-  for (const Header& header : headers) hosts += header.id == HeaderId::host;
-  if (hosts > 1) return refuse(400, "more than one Host");
-  if (hosts == 0 && request.minor_version > 0) return refuse(400, "no Host");
+  if (headers.repeated(HeaderId::host)) return refuse(400, "more than one Host");
+  if (!headers.has(HeaderId::host) && request.minor_version > 0) return refuse(400, "no Host");
   if (request.method_id == Method::connect) return refuse(405, "CONNECT");
   return interpret_target(request);
 }
@@ -272,7 +277,7 @@ Parsed parse_response(std::string_view bytes, const HeadLimits& limits, Response
   }
   response.minor_version = at[7] == '0' ? 0 : 1;
   const char* reason = at + (at[12] == ' ' ? 13 : 12);
-  const char* stop = scan<is_field_byte>(reason, in.end);
+  const char* stop = scan_field(reason, in.end);
   if (stop - reason > limits.field_bytes_max) return refuse(502, "a status line that is too long");
   if (in.end - stop < 2) return more;
   if (stop[0] != '\r' || stop[1] != '\n') return refuse(502, "a bad status line");

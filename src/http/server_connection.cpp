@@ -101,7 +101,7 @@ void ServerConnection::write_head(const Request& request, const Response& respon
   if (own_server) skip |= mask(HeaderId::server);
   head.fields(response.headers, skip);
   if (own_server && !options_.server_header.empty()) head.field("Server", options_.server_header);
-  if (!response.headers.has(HeaderId::date)) head.field("Date", http_date(stream_->loop().clock()));
+  if (!response.headers.has(HeaderId::date)) head.field("Date", http_date(stream_->loop()));
   if (response.status == 101) {
     head.text("Connection: upgrade\r\n\r\n");
     return;
@@ -252,10 +252,10 @@ std::string format_http_date(std::int64_t unix_seconds) {
   return {text, size};
 }
 
-std::string_view http_date(const Clock& clock) {
+std::string_view http_date(async::Loop& loop) {
   thread_local std::int64_t made_for = -1;
   thread_local std::string text;
-  const std::int64_t now = clock.wall() / 1'000'000'000;
+  const std::int64_t now = loop.wall() / 1'000'000'000;
   if (now != made_for) {
     made_for = now;
     text = format_http_date(now);

@@ -86,7 +86,7 @@ class ServerConnection {
 };
 
 // The value of the Date field now, made once a second and thread.
-std::string_view http_date(const Clock& clock);
+std::string_view http_date(async::Loop& loop);
 // Any wall time, in the same form (IMF-fixdate, RFC 9110 §5.6.7).
 std::string format_http_date(std::int64_t unix_seconds);
 

@@ -52,6 +52,7 @@ class Exchange {
   Endpoint server;               // the address it connected to
   Endpoint remote;               // the client as trusted headers tell it; `client` otherwise
   std::string_view remote_text;  // remote's address as text
+  std::string_view client_text;  // client's
   const ConfigView* config = nullptr;   // the pinned snapshot
   const RouteInfo* route = nullptr;     // null until, or when no, route matched
   const Consumer* consumer = nullptr;
