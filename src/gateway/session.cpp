@@ -39,9 +39,12 @@ async::Task<> Session::serve_requests() {
   for (;;) {
     idle_ = true;
     ++worker_.counters.waiting;
-    const bool something = co_await connection_->wait_idle();
+    ssize_t waited = 0;
+    if (!connection_->has_input()) {
+      waited = co_await connection_->wait_idle();
+    }
     --worker_.counters.waiting;
-    if (!something) co_return;
+    if (waited < 0) co_return;
     idle_ = false;
     const bool again = co_await serve(*this);
     if (!again) co_return;

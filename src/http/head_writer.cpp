@@ -9,7 +9,18 @@
 
 namespace sluice::http {
 
+void HeadWriter::grow(std::size_t size) {
+  settle();
+  out_.grow((out_.size() + size) * 2);
+  at_ = out_.tail();
+  end_ = at_ + out_.room();
+}
+
 HeadWriter& HeadWriter::number(std::uint64_t value) {
+  if (value < 10) {
+    const char digit = static_cast<char>('0' + value);
+    return text({&digit, 1});
+  }
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   return text({digits, static_cast<std::size_t>(end - digits)});

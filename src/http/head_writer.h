@@ -15,17 +15,21 @@ namespace sluice::http {
 
 class HeadWriter {
  public:
-  // `expected` bytes are made room for at once.
+  // `expected` bytes are made room for at once. What is written is in the buffer behind `end`, or when the
+  // writer is gone.
   explicit HeadWriter(net::Buffer& out, std::size_t expected = 0) : out_(out) {
     out_.need();
-    room(expected);
+    at_ = out_.tail();
+    end_ = at_ + out_.room();
+    if (static_cast<std::size_t>(end_ - at_) < expected) grow(expected);
   }
+  HeadWriter(const HeadWriter&) = delete;
+  ~HeadWriter() { settle(); }
 
   HeadWriter& text(std::string_view bytes) {
-    if (bytes.empty()) return *this;
-    room(bytes.size());
-    std::memcpy(out_.tail(), bytes.data(), bytes.size());
-    out_.filled(bytes.size());
+    if (bytes.size() > static_cast<std::size_t>(end_ - at_)) [[unlikely]] grow(bytes.size());
+    if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
     return *this;
   }
   HeadWriter& number(std::uint64_t value);
@@ -34,13 +38,19 @@ class HeadWriter {
   }
   // Every field but those in `skip`.
   HeadWriter& fields(const Headers& headers, HeaderMask skip);
-  HeadWriter& end() { return text("\r\n"); }
+  // The empty line; the buffer has everything from here on.
+  void end() {
+    text("\r\n");
+    settle();
+  }
 
  private:
-  void room(std::size_t size) {
-    if (out_.room() < size) out_.grow((out_.size() + size) * 2);
-  }
+  void settle() { out_.filled(static_cast<std::size_t>(at_ - out_.tail())); }
+  void grow(std::size_t size);
+
   net::Buffer& out_;
+  char* at_;
+  char* end_;
 };
 
 // "1a\r\n", before a chunk's data (RFC 9112 §7.1).

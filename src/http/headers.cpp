@@ -16,6 +16,10 @@ struct Known {
 };
 
 constexpr std::array known{
+    Known{"accept-language", HeaderId::accept_language}, Known{"sec-fetch-dest", HeaderId::sec_fetch_dest},
+    Known{"sec-fetch-mode", HeaderId::sec_fetch_mode}, Known{"sec-fetch-site", HeaderId::sec_fetch_site},
+    Known{"sec-fetch-user", HeaderId::sec_fetch_user}, Known{"x-request-id", HeaderId::x_request_id},
+    Known{"pragma", HeaderId::pragma}, Known{"traceparent", HeaderId::traceparent},
     Known{"te", HeaderId::te},
     Known{"host", HeaderId::host},
     Known{"date", HeaderId::date},
@@ -101,20 +105,25 @@ constexpr auto by_place = [] {
   return table;
 }();
 
+template <class Word>
+bool same_word(const char* token, const char* lower) {
+  Word a, b;
+  std::memcpy(&a, token, sizeof a);
+  std::memcpy(&b, lower, sizeof b);
+  return (a | static_cast<Word>(0x2020202020202020)) == b;
+}
+
 // Whether a token is `lower`, which has letters and hyphens only: for those, setting bit 5 is lowering the case, and
-// no other token byte becomes one of them.
+// no other token byte becomes one of them. Words overlap, so that no length needs a loop.
 bool same_token(const char* token, const char* lower, std::size_t size) {
-  constexpr std::uint64_t bits = 0x2020202020202020;
-  std::uint64_t a = 0, b = 0;
-  for (; size >= 8; token += 8, lower += 8, size -= 8) {
-    std::memcpy(&a, token, 8);
-    std::memcpy(&b, lower, 8);
-    if ((a | bits) != b) return false;
+  if (size >= 8) {
+    return same_word<std::uint64_t>(token, lower) && same_word<std::uint64_t>(token + size - 8, lower + size - 8) &&
+           (size <= 16 || same_word<std::uint64_t>(token + 8, lower + 8));
   }
-  for (std::size_t i = 0; i < size; ++i) {
-    if ((token[i] | 0x20) != lower[i]) return false;
+  if (size >= 4) {
+    return same_word<std::uint32_t>(token, lower) && same_word<std::uint32_t>(token + size - 4, lower + size - 4);
   }
-  return true;
+  return size >= 2 && same_word<std::uint16_t>(token, lower) && (token[size - 1] | 0x20) == lower[size - 1];
 }
 
 }  // namespace

@@ -25,60 +25,74 @@ const char* scan(const char* at, const char* end) {
   return at;
 }
 
-// A field line, without its CRLF read past. Whole when a field was read, or the empty line (then `name` is
-// empty).
-Parsed parse_field(Cursor& in, const HeadLimits& limits, Header& field) {
-  if (in.exhausted()) return more;
-  const char* line = in.at;
-  if (*line == '\r') {
-    if (line + 1 == in.end) return more;
-    if (line[1] != '\n') return refuse(400, "a CR without LF");
-    in.at = line + 2;
-    field.name = {};
-    return {Parsed::whole};
-  }
-  if (*line == ' ' || *line == '\t') return refuse(400, "a field folded over several lines");
-  const char* colon = find_near_colon(line, in.end);
+// The name of a field line, up to its colon. Null with `refusal` set when there is none; null without when more bytes
+// are needed.
+const char* parse_name(const char* line, const char* end, const HeadLimits& limits, Header& field, Parsed& refusal) {
+  const char* colon = find_near_colon(line, end);
   field.name = {line, static_cast<std::size_t>(colon - line)};
   field.id = header_id(field.name);
-  if (field.id == HeaderId::other) {  // a known name is a good one; any other is looked at
-    colon = scan<is_token>(line, in.end);
-    if (colon == in.end) {
-      return colon - line > limits.field_bytes_max ? refuse(431, "a field that is too long") : more;
-    }
-    if (*colon != ':' || colon == line)
-      return refuse(400, *colon == ' ' ? "a space before a colon" : "a bad field name");
-    field.name = {line, static_cast<std::size_t>(colon - line)};
+  if (field.id != HeaderId::other && colon != end && *colon == ':') return colon;  // a known name is a good one
+  colon = scan<is_token>(line, end);
+  if (colon == end) {
+    if (colon - line > limits.field_bytes_max) refusal = refuse(431, "a field that is too long");
+    return nullptr;
   }
-  const char* value = colon + 1;
-  while (value < in.end && (*value == ' ' || *value == '\t')) ++value;
-  const char* stop = scan_field(value, in.end);
-  if (stop - line > limits.field_bytes_max) return refuse(431, "a field that is too long");
-  if (stop == in.end) return more;
-  if (*stop != '\r') return refuse(400, *stop == '\n' ? "a bare LF" : "a control character in a field");
-  if (stop + 1 == in.end) return more;
-  if (stop[1] != '\n') return refuse(400, "a CR without LF");
-  const char* value_end = stop;
-  while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
-  field.value = {value, static_cast<std::size_t>(value_end - value)};
-  field.raw = value_end == stop;
-  in.at = stop + 2;
-  return {Parsed::whole};
+  if (*colon != ':' || colon == line) {
+    const bool folded = *line == ' ' || *line == '\t';
+    refusal = refuse(400, folded          ? "a field folded over several lines"
+                          : *colon == ' ' ? "a space before a colon"
+                                          : "a bad field name");
+    return nullptr;
+  }
+  field.name = {line, static_cast<std::size_t>(colon - line)};
+  return colon;
+}
+
+// Where a line ends, at its CR: null like parse_name.
+const char* parse_value(const char* line, const char* at, const char* end, const HeadLimits& limits, Header& field,
+                        Parsed& refusal) {
+  while (at < end && (*at == ' ' || *at == '\t')) ++at;
+  const char* stop = scan_field(at, end);
+  if (stop - line > limits.field_bytes_max) {
+    refusal = refuse(431, "a field that is too long");
+    return nullptr;
+  }
+  if (end - stop >= 2 && stop[0] == '\r' && stop[1] == '\n') [[likely]] {
+    const char* value_end = stop;
+    while (value_end > at && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
+    field.value = {at, static_cast<std::size_t>(value_end - at)};
+    field.raw = value_end == stop;
+    return stop;
+  }
+  if (stop != end && *stop != '\r') {
+    refusal = refuse(400, *stop == '\n' ? "a bare LF" : "a control character in a field");
+  } else if (end - stop >= 2) {
+    refusal = refuse(400, "a CR without LF");
+  }
+  return nullptr;
 }
 
 Parsed parse_fields(Cursor& in, const HeadLimits& limits, Headers& headers) {
-  for (;;) {
-    Header field;
-    const Parsed parsed = parse_field(in, limits, field);
-    if (parsed.outcome != Parsed::whole) {
-      const bool too_long = parsed.outcome == Parsed::incomplete && in.end - in.begin > limits.head_bytes_max;
-      return too_long ? refuse(431, "a head that is too long") : parsed;
+  const char* const latest_end = in.begin + limits.head_bytes_max;
+  Parsed refusal = more;
+  for (const char* at = in.at;;) {
+    if (at < in.end && *at == '\r') {
+      if (at + 1 == in.end) return more;
+      if (at[1] != '\n') return refuse(400, "a CR without LF");
+      in.at = at + 2;
+      return {Parsed::whole, static_cast<std::uint32_t>(in.at - in.begin)};
     }
-    const auto size = static_cast<std::uint32_t>(in.at - in.begin);
-    if (size > limits.head_bytes_max) return refuse(431, "a head that is too long");
-    if (field.name.empty()) return {Parsed::whole, size};
     if (headers.size() == limits.fields_max) return refuse(431, "too many fields");
-    headers.append(field);
+    Header& field = headers.next();
+    const char* colon = at < in.end ? parse_name(at, in.end, limits, field, refusal) : nullptr;
+    const char* stop = colon != nullptr ? parse_value(at, colon + 1, in.end, limits, field, refusal) : nullptr;
+    if (stop == nullptr) {
+      const bool too_long = refusal.outcome == Parsed::incomplete && in.end > latest_end;
+      return too_long ? refuse(431, "a head that is too long") : refusal;
+    }
+    at = stop + 2;
+    if (at > latest_end) return refuse(431, "a head that is too long");
+    headers.took(field);
   }
 }
 

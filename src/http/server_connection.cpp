@@ -17,14 +17,6 @@ iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data())
 ServerConnection::ServerConnection(net::Accepted accepted, const ServerOptions& options)
     : stream_(std::move(accepted.stream)), peer_(accepted.peer), local_(accepted.local), options_(options) {}
 
-async::Task<bool> ServerConnection::wait_idle() {
-  if (!in_.empty()) co_return true;
-  in_.release();
-  const Duration patience = requests_ == 0 ? options_.header_timeout : options_.keepalive_timeout;
-  const ssize_t ready = co_await stream_->readable(after(stream_->loop().now(), patience));
-  co_return ready == 0;
-}
-
 Parsed ServerConnection::try_parse(Request& request) {
   // A head that came in many pieces is parsed again when it has ended, or has doubled.
   if (parsed_size_ > 0 && in_.size() < 2 * parsed_size_ &&
@@ -117,17 +109,30 @@ void ServerConnection::write_head(const Request& request, const Response& respon
 async::Task<Result<>> ServerConnection::write(std::span<const iovec> pieces, Sent& sent) {
   std::size_t size = 0;
   for (const iovec& piece : pieces) size += piece.iov_len;
-  const ssize_t written = co_await stream_->write(pieces, options_.send_timeout);
-  if (written == 0) {
+  const ssize_t written = stream_->try_write(pieces.data(), static_cast<int>(pieces.size()));
+  if (written != static_cast<ssize_t>(size)) return write_rest(pieces, written, size, sent);
+  sent.bytes += size;
+  sent.head_sent = true;
+  return Result<>();
+}
+
+async::Task<Result<>> ServerConnection::write_rest(std::span<const iovec> pieces, ssize_t written, std::size_t size,
+                                                   Sent& sent) {
+  ssize_t result = written == -EAGAIN ? 0 : std::min<ssize_t>(written, 0);
+  if (result == 0) {
+    auto rest = stream_->write(pieces, options_.send_timeout);
+    rest.advance(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    result = co_await rest;
+  }
+  if (result == 0) {
     sent.bytes += size;
     sent.head_sent = true;
     co_return Result<>();
   }
   close_after_ = true;
-  if (written == -ETIMEDOUT)
+  if (result == -ETIMEDOUT)
     co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
-  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-written)),
-                 Fault::client);
+  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-result)), Fault::client);
 }
 
 async::Task<Result<>> ServerConnection::send(const Request& request, Response& response, Sent& sent) {

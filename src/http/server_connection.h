@@ -34,9 +34,13 @@ class ServerConnection {
   async::Task<Head> read_head(Request& request);
   const Parsed& refusal() const { return refusal_; }
 
-  // Waits, without holding a buffer, until something of the next request is there. False: it is time to
-  // close.
-  async::Task<bool> wait_idle();
+  // Waits, without holding a buffer, until something of the next request is there: 0, or an error that says
+  // that it is time to close.
+  net::Stream::Readable wait_idle() {
+    in_.release();
+    const Duration patience = requests_ == 0 ? options_.header_timeout : options_.keepalive_timeout;
+    return stream_->readable(after(stream_->loop().now(), patience));
+  }
   bool has_input() const { return !in_.empty(); }
 
   // What `send` did, also when it fails.
@@ -72,7 +76,9 @@ class ServerConnection {
   bool may_have_body(const Request& request, const Response& response) const;
   async::Task<Result<>> send_whole(net::Buffer head, std::string_view content, Sent& sent);
   async::Task<Result<>> stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent);
+  // Ready when the stream takes everything at once. `pieces` outlive the task.
   async::Task<Result<>> write(std::span<const iovec> pieces, Sent& sent);
+  async::Task<Result<>> write_rest(std::span<const iovec> pieces, ssize_t written, std::size_t size, Sent& sent);
 
   std::unique_ptr<net::Stream> stream_;
   Endpoint peer_, local_;

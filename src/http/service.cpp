@@ -60,7 +60,11 @@ async::Task<> Service::run(Client& client, std::shared_ptr<const net::TlsContext
   }
   client.connection = std::make_unique<ServerConnection>(std::move(client.accepted), options_);
   for (bool again = true; again;) {
-    again = co_await client.connection->wait_idle();
+    ssize_t waited = 0;
+    if (!client.connection->has_input()) {
+      waited = co_await client.connection->wait_idle();
+    }
+    again = waited == 0;
     if (again) again = co_await serve(*client.connection);
   }
   ended(client);

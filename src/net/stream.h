@@ -163,10 +163,11 @@ class Stream::Write final : Waiter {
   bool await_ready() { return attempt(); }
   void await_suspend(std::coroutine_handle<> awaiter);
   ssize_t await_resume() const { return result_; }
+  // So many bytes are written already.
+  void advance(std::size_t written);
 
  private:
   bool attempt() override;
-  void advance(std::size_t written);
   std::array<iovec, pieces_max> pieces_;
   std::size_t first_ = 0, count_ = 0;
   Duration patience_;
