@@ -19,7 +19,7 @@ struct Filtered {
 
 bool wanted(const Link& link, Exchange& x) {
   if (link.meta == nullptr || !link.meta->has_filter) return true;
-  auto& filtered = x.state<Filtered>(*link.plugin);
+  auto& filtered = x.state<Filtered>(*link.meta);
   if (!filtered.known) filtered = {true, link.meta->filter.matches(x)};
   return filtered.runs;
 }

@@ -247,7 +247,10 @@ async::Task<Result<>> Forward::read_response() {
   x_.upstream.status = response.status;
   x_.upstream.header_time = worker_.loop.now() - attempt_started_;
   if (response.headers.has(HeaderId::connection)) http::remove_nominated(response.headers);
-  if (!upgraded_) connection_->open_body(x_.request.method_id, response, x_.arena, timeouts_.read);
+  const Method asked =
+      x_.upstream.method.empty() ? x_.request.method_id : http::method_of(x_.upstream.method);
+  if (!upgraded_) connection_->open_body(asked, response, x_.arena, timeouts_.read);
+  if (asked == Method::head && x_.request.method_id != Method::head) response.content_length = 0;
   co_return Result<>();
 }
 

@@ -22,15 +22,15 @@ void Exchange::authenticate(const Consumer& found) {
   else request.headers.set("X-Consumer-Custom-ID", found.custom_id);
 }
 
-void* Exchange::find_state(const Plugin* plugin) const {
+void* Exchange::find_state(const void* owner) const {
   for (const State* state = states_; state != nullptr; state = state->next) {
-    if (state->plugin == plugin) return state->value;
+    if (state->owner == owner) return state->value;
   }
   return nullptr;
 }
 
-void Exchange::keep_state(const Plugin* plugin, void* value) {
-  states_ = arena.make<State>(State{plugin, value, states_});
+void Exchange::keep_state(const void* owner, void* value) {
+  states_ = arena.make<State>(State{owner, value, states_});
 }
 
 std::unique_ptr<Local> Worker::take_local(const Plugin& plugin) {

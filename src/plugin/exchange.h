@@ -87,17 +87,18 @@ class Exchange {
   // (X-Consumer-Username, and X-Consumer-Custom-ID from the consumer's label custom_id).
   void authenticate(const Consumer& found);
 
-  // State of one plugin for this exchange, made on first use.
-  template <class T>
-  T& state(const Plugin& plugin) {
-    if (void* found = find_state(&plugin)) return *static_cast<T*>(found);
+  // State of one plugin for this exchange, made on first use. `owner` is the plugin object, or any object of
+  // static life that several of a kind share.
+  template <class T, class Owner>
+  T& state(const Owner& owner) {
+    if (void* found = find_state(&owner)) return *static_cast<T*>(found);
     T* made = arena.make<T>();
-    keep_state(&plugin, made);
+    keep_state(&owner, made);
     return *made;
   }
-  template <class T>
-  T* existing_state(const Plugin& plugin) {
-    return static_cast<T*>(find_state(&plugin));
+  template <class T, class Owner>
+  T* existing_state(const Owner& owner) {
+    return static_cast<T*>(find_state(&owner));
   }
 
   // The plugin type's metadata, defaults when none is stored.
@@ -119,12 +120,12 @@ class Exchange {
 
  private:
   struct State {
-    const Plugin* plugin;
+    const void* owner;
     void* value;
     State* next;
   };
-  void* find_state(const Plugin* plugin) const;
-  void keep_state(const Plugin* plugin, void* value);
+  void* find_state(const void* owner) const;
+  void keep_state(const void* owner, void* value);
   State* states_ = nullptr;
 };
 

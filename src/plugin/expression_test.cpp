@@ -187,7 +187,7 @@ TEST_F(ExpressionTest, templates_render) {
       {"<$arg_a-${arg_n}>", "<v-24>", 2, Template::Syntax::apisix},
       {"a\\$arg_a", "a\\$arg_a", 0, Template::Syntax::apisix},
       {"$arg_none|", "|", 0, Template::Syntax::apisix},
-      {"${arg_none ?? x y}|", "x y|", 0, Template::Syntax::apisix},
+      {"${arg_none ?? x y}|", "x y|", 1, Template::Syntax::apisix},
       {"${ arg_a??x }|", "v|", 1, Template::Syntax::apisix},
       {"$", "$", 0, Template::Syntax::apisix},
       {"$ {a} ${} ${x", "$ {a} ${} ${x", 0, Template::Syntax::apisix},

@@ -71,7 +71,7 @@ std::size_t Template::render(Exchange& x, std::string& out, Escape escape, std::
   for (const Part& part : parts_) {
     out += part.literal;
     const Variable::Value value = part.variable.read(x);
-    if (value) ++present;
+    if (value || part.has_otherwise) ++present;
     const std::string_view shown = value                ? *value
                                    : part.has_otherwise ? std::string_view(part.otherwise)
                                                         : absent;

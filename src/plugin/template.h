@@ -23,7 +23,7 @@ class Template {
   static Template compile(std::string_view text, const VariableFinder& find, Syntax syntax = Syntax::apisix);
 
   // Appends. An absent variable is its "??" text, else `absent`. `escape` is applied to values, not to
-  // literals. Returns how many variables were present (APISIX's chash on vars_combinations asks).
+  // literals. Returns how many variables were present or had an "otherwise".
   std::size_t render(Exchange& x, std::string& out, Escape escape = nullptr,
                      std::string_view absent = {}) const;
 

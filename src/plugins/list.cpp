@@ -5,11 +5,11 @@
 
 namespace sluice::plugins {
 
-extern const plugin::PluginType key_auth;
+extern const plugin::PluginType cors, ip_restriction, key_auth, proxy_rewrite, response_rewrite;
 
 namespace {
 constexpr std::array in_order{
-    &key_auth,
+    &cors, &ip_restriction, &key_auth, &proxy_rewrite, &response_rewrite,
 };
 }  // namespace
 

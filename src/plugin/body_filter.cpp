@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/body_filter.h"
+
+#include <algorithm>
+
+namespace sluice::plugin {
+
+async::Task<Result<std::string_view>> WholeBody::next() {
+  if (given_) co_return Result<std::string_view>(std::string_view());
+  while (!inner_.ended()) {
+    auto pulled = inner_.next();
+    auto piece = co_await pulled;
+    if (!piece) co_return piece;
+    if (piece->empty()) break;
+    if (collected_.size() + piece->size() > bytes_max_) {
+      co_return Result<std::string_view>(
+          fail(ErrorKind::limit, "the body is larger than the " + std::to_string(bytes_max_) +
+                                     " bytes a plugin may hold of it (max_resp_body_size)"));
+    }
+    collected_ += *piece;
+  }
+  change_(collected_);
+  given_ = true;
+  co_return Result<std::string_view>(std::string_view(collected_));
+}
+
+async::Task<Result<std::string_view>> TeeBody::next() {
+  auto pulled = inner_.next();
+  if (!pulled.await_ready()) return wait(std::move(pulled));
+  auto piece = pulled.await_resume();
+  keep(piece);
+  return piece;
+}
+
+async::Task<Result<std::string_view>> TeeBody::wait(async::Task<Result<std::string_view>> pulled) {
+  auto piece = co_await pulled;
+  keep(piece);
+  co_return piece;
+}
+
+void TeeBody::keep(const Result<std::string_view>& piece) {
+  if (piece) kept_.append(piece->substr(0, std::min(piece->size(), bytes_max_ - kept_.size())));
+}
+
+std::optional<std::string_view> TeeBody::whole() const { return inner_.whole(); }
+
+std::string_view TeeBody::kept() const {
+  if (!kept_.empty()) return kept_;
+  const auto all = inner_.whole();  // sent in one write, without `next`
+  return all ? all->substr(0, bytes_max_) : std::string_view();
+}
+
+}  // namespace sluice::plugin

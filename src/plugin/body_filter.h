@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Filters a plugin puts around a body: `WholeBody` collects it, within a limit, and gives what a function
+// makes of it; `TeeBody` passes it on and keeps a copy of its beginning. They live in the exchange's arena,
+// pull from the body they stand around, and die with it. One worker.
+#pragma once
+#include <functional>
+#include <string>
+
+#include "http/message.h"
+
+namespace sluice::plugin {
+
+class WholeBody final : public http::Body {
+ public:
+  using Change = std::function<void(std::string& body)>;
+  // A body of more than `bytes_max` breaks the message off.
+  WholeBody(http::Body& inner, std::size_t bytes_max, Change change)
+      : inner_(inner), bytes_max_(bytes_max), change_(std::move(change)) {}
+
+  async::Task<Result<std::string_view>> next() override;
+  bool ended() const override { return given_; }
+  const http::Headers* trailers() const override { return inner_.trailers(); }
+
+ private:
+  http::Body& inner_;
+  std::size_t bytes_max_;
+  Change change_;
+  std::string collected_;
+  bool given_ = false;
+};
+
+class TeeBody final : public http::Body {
+ public:
+  // Keeps the first `bytes_max` bytes.
+  TeeBody(http::Body& inner, std::size_t bytes_max) : inner_(inner), bytes_max_(bytes_max) {}
+
+  async::Task<Result<std::string_view>> next() override;
+  bool ended() const override { return inner_.ended(); }
+  const http::Headers* trailers() const override { return inner_.trailers(); }
+  std::optional<std::string_view> whole() const override;
+
+  // What was kept so far.
+  std::string_view kept() const;
+
+ private:
+  async::Task<Result<std::string_view>> wait(async::Task<Result<std::string_view>> pulled);
+  void keep(const Result<std::string_view>& piece);
+  http::Body& inner_;
+  std::size_t bytes_max_;
+  std::string kept_;
+};
+
+}  // namespace sluice::plugin
