@@ -44,10 +44,10 @@ const PluginType sample = plugin::plugin<Sample>({.name = "sample",
 
 class FakeStatus final : public plugin::Status {
  public:
-  async::Task<Result<>> applied(std::int64_t revision) override {
+  async::Task<Result<Duration>> applied(std::int64_t revision) override {
     asked = revision;
-    if (refuses) return Result<>(fail(ErrorKind::timeout, "worker 1 is late"));
-    return Result<>();
+    if (refuses) return Result<Duration>(fail(ErrorKind::timeout, "worker 1 is late"));
+    return Result<Duration>(Duration(1'500));
   }
   bool started() const override { return true; }
   bool ready() const override { return is_ready; }

@@ -323,7 +323,12 @@ async::Task<http::Reply> Verbs::answer(Call call, http::Reply reply, store::Revi
   reply.headers.emplace_back("X-Sluice-Revision", std::to_string(revision));
   if (!call.arguments.is("wait", "applied") || call.arguments.is("dry_run", "true")) co_return reply;
   auto applied = co_await status_.applied(revision);
-  if (applied) co_return reply;
+  if (applied) {
+    const auto micros = std::chrono::duration<double, std::micro>(*applied).count();
+    if (*applied > Duration::zero())
+      reply.headers.emplace_back("X-Sluice-Apply-Us", fmt::format("{:.1f}", micros));
+    co_return reply;
+  }
   co_return error_reply(504, fmt::format("stored as revision {}, but not yet applied in all workers: {}",
                                          revision, applied.error().what));
 }

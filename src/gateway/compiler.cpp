@@ -85,8 +85,8 @@ bool Compiler::change(std::string_view key_view, std::optional<std::string_view>
     } else if (making.old != nullptr && making.old->checks) {
       checker_.remove(key);
     }
-    if (making.old != nullptr) release_uses(key, *making.old);
-    items_[key] = std::move(making.fresh);
+    const Item replaced = std::exchange(items_[key], std::move(making.fresh));
+    if (making.old != nullptr) release_uses(key, replaced);
   }
   if (kind == "global_rules") remake_global();
   remake_dependents(kind, id);
@@ -171,11 +171,11 @@ void Compiler::register_uses(const std::string& key, const Item& item) {
 void Compiler::release_uses(const std::string& key, const Item& item) {
   const auto current = items_.find(key);  // what replaces it may use the same
   const auto still = [&](const auto& list, const auto& entry) {
-    return current != items_.end() && &current->second != &item &&
-           std::ranges::find(list, entry) != list.end();
+    return current != items_.end() &&
+           std::ranges::find(current->second.*list, entry) != (current->second.*list).end();
   };
   for (const auto& use : item.uses) {
-    if (current != items_.end() && still(current->second.uses, use)) continue;
+    if (still(&Item::uses, use)) continue;
     const auto found = dependents_.find(dependency(use.first, use.second));
     if (found == dependents_.end()) continue;
     found->second.erase(key);
@@ -183,6 +183,7 @@ void Compiler::release_uses(const std::string& key, const Item& item) {
   }
   for (const auto& name : item.names) {
     names_.release(name);
+    if (still(&Item::names, name)) continue;
     const auto found = named_.find(name);
     if (found == named_.end()) continue;
     found->second.erase(key);

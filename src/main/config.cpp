@@ -64,6 +64,23 @@ void add_listen(Config& config, Section& apisix, const json::Value& item, bool i
   else apisix.problem("node_listen", "'" + std::string(ip) + "' is no IP address");
 }
 
+void read_resolver(Section& apisix, bool ipv6, net::ResolverOptions& resolver) {
+  for (const std::string& text : apisix.texts("dns_resolver")) {
+    const auto at = split_host_port(text);
+    const auto address = at ? IpAddress::parse(at->host) : std::nullopt;
+    if (address) resolver.servers.push_back({*address, at->port.value_or(53)});
+    else
+      apisix.problem("dns_resolver",
+                     "'" + text + "' is no address of a name server; write 10.0.0.2 or 10.0.0.2:53");
+  }
+  Duration valid = Duration::zero();
+  apisix.duration("dns_resolver_valid", valid);
+  if (valid > Duration::zero()) resolver.valid = valid;
+  apisix.duration("resolver_timeout", resolver.timeout);
+  apisix.flag("enable_resolv_search_opt", resolver.search);
+  resolver.ipv6 = ipv6;
+}
+
 void read_apisix(Section apisix, Config& config) {
   bool ipv6 = true;
   apisix.flag("enable_ipv6", ipv6);
@@ -97,12 +114,12 @@ void read_apisix(Section apisix, Config& config) {
     config.gateway.trusted = networks(apisix, "trusted_addresses", apisix.texts("trusted_addresses"));
     config.gateway.has_trusted = true;
   }
-  config.dns_servers = apisix.texts("dns_resolver");
+  read_resolver(apisix, ipv6, config.resolver);
   apisix.raw(
       "ssl");  // certificates and TLS listeners are served by a later version; ssl alone changes nothing
   for (const std::string_view silent :
-       {"proxy_mode", "enable_admin_cors", "enable_reuseport", "enable_resolv_search_opt", "resolver_timeout",
-        "dns_resolver_valid", "id", "data_encryption", "events", "enable_dev_mode", "proxy_cache", "lru"}) {
+       {"proxy_mode", "enable_admin_cors", "enable_reuseport", "id", "data_encryption", "events",
+        "enable_dev_mode", "proxy_cache", "lru"}) {
     apisix.raw(silent);
   }
   apisix.useless("stream_proxy", "TCP and UDP are not proxied by this version");

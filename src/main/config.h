@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "gateway/settings.h"
 #include "json/findings.h"
+#include "net/resolver.h"
 
 namespace sluice::main {
 
@@ -24,7 +25,7 @@ struct Config {
   std::uint64_t descriptors_max = 20480;  // nginx_config.worker_rlimit_nofile
   Duration shutdown_timeout = std::chrono::seconds(240);
   std::vector<std::string> plugins;     // enabled; empty: all
-  std::vector<std::string> dns_servers;
+  net::ResolverOptions resolver;
 
   bool admin = true;
   Endpoint admin_listen;

@@ -7,7 +7,6 @@
 #include <csignal>
 #include <filesystem>
 
-#include "main/names.h"
 #include "plugins/list.h"
 #include "store/sqlite_store.h"
 
@@ -15,6 +14,8 @@ namespace sluice::main {
 namespace {
 
 constexpr Duration applied_within = std::chrono::seconds(10);
+constexpr Duration names_at_start = std::chrono::seconds(2);   // waited for before the first request is taken
+constexpr Duration names_of_a_write = std::chrono::seconds(1);  // before a write counts as applied
 
 std::atomic<bool> objects_are_unshared{
     false};  // no worker runs: plugin objects may be deleted where they are dropped
@@ -45,12 +46,14 @@ Result<> Process::start() {
                                        [this](int number) { on_signal(number); });
   ::signal(SIGPIPE, SIG_IGN);
   if (auto opened = open_store(); !opened) return opened;
-  names_ = make_names(control_, config_.dns_servers, [this](std::string_view name) {
+  auto names = Names::make(control_, config_.resolver, [this](std::string_view name) {
     compiler_->name_changed(name);
-    publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)));
+    publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), control_.clock().now());
   });
-  compiler_ = std::make_unique<gateway::Compiler>(config_.gateway, registry_, *names_, checker_,
-                                                  [this](const plugin::Plugin* plugin) {
+  if (!names) return std::unexpected(names.error());
+  names_ = std::move(*names);
+  compiler_ = std::make_unique<gateway::Compiler>(config_.gateway, registry_, names_->of_upstreams(),
+                                                  checker_, [this](const plugin::Plugin* plugin) {
                                                     if (objects_are_unshared)
                                                       delete plugin;
                                                     else
@@ -79,8 +82,9 @@ Result<> Process::load() {
     if (!scanned) return std::unexpected(scanned.error());
     revision_ = *scanned;
   }
-  publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)));
+  publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), control_.clock().now());
   watch_store();
+  names_->wait_for_first_answers(names_at_start);
   return {};
 }
 
@@ -101,7 +105,7 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
                       change.revision);
     revision_ = change.revision;
   }
-  publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)));
+  publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), changes->back().stored);
 }
 
 Result<> Process::make_workers() {
@@ -112,6 +116,9 @@ Result<> Process::make_workers() {
     thread.worker = std::make_unique<gateway::Worker>(
         *thread.loop, static_cast<unsigned>(i), net::Network::system(), config_.gateway,
         [this](const gateway::Snapshot* snapshot) { publisher_.retired(snapshot); });
+    thread.worker->set_resolver([this, &loop = *thread.loop](std::string name, Instant deadline) {
+      return names_->resolve_for(loop, std::move(name), deadline);
+    });
     publisher_.add(*thread.worker);
     for (const auto& at : config_.gateway.listen) {
       if (auto listening = thread.worker->listen(at, {}); !listening) return listening;
@@ -183,10 +190,11 @@ void Process::run() {
   stop_workers();
 }
 
-async::Task<Result<>> Process::applied(std::int64_t revision) {
-  const bool in_time = co_await publisher_.wait_applied(static_cast<std::uint64_t>(revision),
-                                                        after(control_.now(), applied_within));
-  if (in_time) co_return Result<>();
+async::Task<Result<Duration>> Process::applied(std::int64_t revision) {
+  const auto wanted = static_cast<std::uint64_t>(revision);
+  co_await names_->of_upstreams().wait_answered(after(control_.now(), names_of_a_write));
+  const bool in_time = co_await publisher_.wait_applied(wanted, after(control_.now(), applied_within));
+  if (in_time) co_return publisher_.time_to_apply(wanted).value_or(Duration::zero());
   co_return fail(ErrorKind::timeout,
                  "revision " + std::to_string(revision) + " is stored, but not all workers serve by it yet");
 }

@@ -14,6 +14,7 @@
 #include "gateway/worker.h"
 #include "http/service.h"
 #include "main/config.h"
+#include "main/names.h"
 #include "main/signals.h"
 #include "plugin/registry.h"
 #include "plugin/status.h"
@@ -34,7 +35,7 @@ class Process final : public plugin::Status {
   void run();
 
   // ---- plugin::Status ----
-  async::Task<Result<>> applied(std::int64_t revision) override;
+  async::Task<Result<Duration>> applied(std::int64_t revision) override;
   bool started() const override { return started_; }
   bool ready() const override { return publisher_.published() > 0 ? publisher_.applied() > 0 : started_; }
   json::Value health() const override { return checker_.report(); }
@@ -63,7 +64,7 @@ class Process final : public plugin::Status {
   plugin::Registry registry_;
   plugin::Validator validator_;
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<upstream::Names> names_;
+  std::unique_ptr<Names> names_;
   upstream::HealthChecker checker_;
   gateway::Publisher publisher_;
   std::vector<Thread> threads_;

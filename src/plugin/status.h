@@ -6,6 +6,7 @@
 
 #include "async/task.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "json/value.h"
 
 namespace sluice::plugin {
@@ -13,9 +14,10 @@ namespace sluice::plugin {
 class Status {
  public:
   virtual ~Status() = default;
-  // Waits until every worker serves with the configuration of `revision` or a later one. Error: it was not
-  // applied in time, or could not be compiled (the sentence says why).
-  virtual async::Task<Result<>> applied(std::int64_t revision) = 0;
+  // Waits until every worker serves with the configuration of `revision` or a later one, and names in it have
+  // been resolved: how long it took from durable to live, zero when that is not known any more. Error: it was
+  // not applied in time (the sentence says why).
+  virtual async::Task<Result<Duration>> applied(std::int64_t revision) = 0;
   // Workers run.
   virtual bool started() const = 0;
   // Every worker holds a configuration.

@@ -266,7 +266,10 @@ class SqliteStore final : public Store {
       if (!done && job->writes()) good = std::move(done);
     }
     if (good && writes) good = tables_->commit();
-    if (good) return;
+    if (good) {
+      for (Change& change : changes) change.stored = loop_.clock().now();
+      return;
+    }
     tables_->rollback();
     log::error("{}", good.error().what);
     changes.clear();

@@ -13,6 +13,7 @@
 
 #include "async/task.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace sluice::store {
 
@@ -31,6 +32,7 @@ struct Change {
   std::string key;
   std::optional<std::string> value;  // nothing: the key was removed
   Revision created = 0;
+  Instant stored{};  // when it was durable
 };
 
 struct Condition {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes an upstream ready for requests out of what the operator wrote: addresses, pool keys, health states, the
-// balancer. Control thread.
+// Makes an upstream ready for requests out of what the operator wrote: addresses, pool keys, health states,
+// the balancer. Control thread.
 #pragma once
 #include <functional>
 #include <memory>

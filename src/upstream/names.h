@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addresses of the names that upstreams contain, kept current behind the scenes. Whoever compiles says which
-// names are in use. Control thread.
+// The addresses of the names that upstreams contain, kept current behind the scenes. Whoever compiles says
+// which names are in use. Control thread.
 #pragma once
 #include <string_view>
 #include <vector>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "async/join.h"
 #include "async/timer.h"
 #include "base/log.h"
 
@@ -22,9 +23,13 @@ class ResolvedNames::Name : public std::enable_shared_from_this<Name> {
       : owner_(owner), name_(std::move(name)), timer_(owner.loop_, &Name::due, this) {}
 
   // The first question leaves with the next batch: an answer never comes while `use` is on the stack.
-  void begin() { timer_.set(owner_.loop_.now()); }
+  void begin() {
+    ++owner_.unanswered_;
+    timer_.set(owner_.loop_.now());
+  }
   void stop() {
     stopped_ = true;
+    if (!std::exchange(answered_, true)) owner_.first_answer();
     timer_.cancel();
   }
 
@@ -44,6 +49,11 @@ class ResolvedNames::Name : public std::enable_shared_from_this<Name> {
 
   void take(Result<net::Resolved> answer) {
     const Instant now = owner_.loop_.now();
+    hear(std::move(answer), now);
+    if (!stopped_ && !std::exchange(answered_, true)) owner_.first_answer();
+  }
+
+  void hear(Result<net::Resolved> answer, Instant now) {
     if (!answer) {
       log::warn("upstream node {}: {}; {}", name_, answer.error().what,
                 addresses.empty() ? "it is left out until it resolves" : "its last addresses are kept");
@@ -63,7 +73,44 @@ class ResolvedNames::Name : public std::enable_shared_from_this<Name> {
   async::Timer timer_;
   Duration retry_ = retry_first;
   bool stopped_ = false;
+  bool answered_ = false;
 };
+
+// On the list from suspension to resumption, or to its destruction.
+class ResolvedNames::Answered {
+ public:
+  explicit Answered(ResolvedNames& names) : names_(names), timer_(names.loop_, &Answered::wake, this) {}
+  Answered(const Answered&) = delete;
+  ~Answered() { std::erase(names_.waiters_, this); }
+  bool await_ready() const { return names_.unanswered_ == 0; }
+  void await_suspend(std::coroutine_handle<> frame) {
+    frame_ = frame;
+    names_.waiters_.push_back(this);
+  }
+  void await_resume() const {}
+  void resume() { timer_.set(names_.loop_.now()); }  // from the loop's top level
+
+ private:
+  static void wake(void* self) { static_cast<Answered*>(self)->frame_.resume(); }
+  ResolvedNames& names_;
+  std::coroutine_handle<> frame_;
+  async::Timer timer_;
+};
+
+void ResolvedNames::first_answer() {
+  if (--unanswered_ > 0) return;
+  for (Answered* waiter : std::exchange(waiters_, {})) waiter->resume();
+}
+
+async::Task<> ResolvedNames::all_answered() {
+  Answered answered(*this);
+  co_await answered;
+}
+
+async::Task<> ResolvedNames::wait_answered(Instant deadline) {
+  if (unanswered_ == 0) co_return;
+  co_await async::first_of(all_answered(), loop_.sleep(deadline - loop_.now()));
+}
 
 ResolvedNames::~ResolvedNames() {
   for (auto& [text, name] : names_) name->stop();

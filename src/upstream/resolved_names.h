@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "async/loop.h"
 #include "net/resolver.h"
@@ -30,13 +31,22 @@ class ResolvedNames final : public Names {
   void release(std::string_view name) override;
   const std::vector<IpAddress>* find(std::string_view name) const override;
   std::size_t size() const { return names_.size(); }
+  // Names whose first question is still under way.
+  std::size_t unanswered() const { return unanswered_; }
+  // Waits until that is none, or until `deadline`.
+  async::Task<> wait_answered(Instant deadline);
 
  private:
   class Name;
+  class Answered;
+  void first_answer();
+  async::Task<> all_answered();
   async::Loop& loop_;
   net::Resolver& resolver_;
   OnChange on_change_;
   std::map<std::string, std::shared_ptr<Name>, std::less<>> names_;
+  std::size_t unanswered_ = 0;
+  std::vector<Answered*> waiters_;
 };
 
 }  // namespace sluice::upstream

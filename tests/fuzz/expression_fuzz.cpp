@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions as an operator might write them: any JSON compiles or gives a problem; what compiled can be evaluated.
-// The same text is tried as a template.
+// Expressions as an operator might write them: any JSON compiles or gives a problem; what compiled can be
+// evaluated. The same text is tried as a template.
 #include <string_view>
 
 #include "json/text.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Patterns and subjects, split at the first NUL: whatever compiles runs within its budget, and what it reports lies
-// inside the subject.
+// Patterns and subjects, split at the first NUL: whatever compiles runs within its budget, and what it
+// reports lies inside the subject.
 #include <string_view>
 
 #include "base/regex.h"
@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const auto outcome = regex->captures(subject, groups);
     for (const std::string_view group : groups) {
       if (outcome != Regex::Outcome::match || group.empty()) continue;
-      SLUICE_CHECK(group.data() >= subject.data() && group.data() + group.size() <= subject.data() + subject.size());
+      SLUICE_CHECK(group.data() >= subject.data() &&
+                   group.data() + group.size() <= subject.data() + subject.size());
     }
     const auto replacement = sluice::Replacement::compile("<$0-${1}>");
     std::string out;

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import names
 from gateway import Gateway, merge
 from language import Failure, parse
 from words import OWN_GATEWAY, Runner
@@ -59,7 +60,7 @@ class Suite:
             if step.source.split()[0] in OWN_GATEWAY:
                 own = own or {}
             if step.source.startswith("config"):
-                own = merge(own, step.words({})[1])
+                own = merge(own, step.words({"names": names.SERVER.address})[1])
         return own
 
     def gateway(self, scenario):

@@ -5,6 +5,7 @@ import json
 import subprocess
 import threading
 
+import names
 from client import SECONDS, Connection, raw_exchange, request_bytes
 from expect import check
 from gateway import KEY
@@ -69,14 +70,15 @@ class Runner:
         self.gateway = gateway
         self.upstreams = {}
         self.routes = 0
+        names.SERVER.known.clear()
         self.local = threading.local()
 
     def names(self):
-        names = {name: upstream.address for name, upstream in self.upstreams.items()}
-        names.update({name + ".port": upstream.port for name, upstream in self.upstreams.items()})
-        names.update({"gateway." + name: port for name, port in self.gateway.ports.items()})
-        names.update({"admin.key": KEY, "prefix": self.gateway.prefix})
-        return names
+        told = {name: upstream.address for name, upstream in self.upstreams.items()}
+        told.update({name + ".port": upstream.port for name, upstream in self.upstreams.items()})
+        told.update({"gateway." + name: port for name, port in self.gateway.ports.items()})
+        told.update({"admin.key": KEY, "prefix": self.gateway.prefix})
+        return told
 
     def close(self):
         for upstream in self.upstreams.values():
@@ -169,6 +171,13 @@ class Runner:
             self.upstreams[name].become(behaviour)
         else:
             self.upstreams[name] = Upstream(name, behaviour)
+
+    def do_name(self, words):
+        """name HOST ADDRESS...: what the name server ${names} answers from now on; without one: no such name"""
+        if len(words) > 2:
+            names.SERVER.known[words[1]] = [str(word) for word in words[2:]]
+        else:
+            names.SERVER.known.pop(words[1], None)
 
     def known(self, name):
         if name not in self.upstreams:
