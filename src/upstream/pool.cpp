@@ -72,6 +72,7 @@ void Pool::give(PoolKey key, const KeepAlive& limits, std::unique_ptr<http::Clie
 
 void Pool::drop(Idle& idle) {
   List& list = lists_[idle.key];
+  idle.connection->stream().on_event(nullptr, nullptr);  // more may happen before the batch ends
   loop_.dispose(remove(list, idle.place));  // its connection dies with it, behind the batch
 }
 
