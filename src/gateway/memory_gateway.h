@@ -48,7 +48,7 @@ class MemoryGateway {
     return held;
   }
   void publish() {
-    publisher.publish(compiler->snapshot(static_cast<std::uint64_t>(revision)));
+    publisher.publish(compiler->snapshot(static_cast<std::uint64_t>(revision)), loop.now());
     settle();
   }
   void settle() {
