@@ -5,11 +5,11 @@
 
 namespace sluice::plugins {
 
-extern const plugin::PluginType cors, ip_restriction, key_auth, proxy_rewrite, response_rewrite;
+extern const plugin::PluginType cors, ip_restriction, key_auth, limit_count, proxy_rewrite, response_rewrite;
 
 namespace {
 constexpr std::array in_order{
-    &cors, &ip_restriction, &key_auth, &proxy_rewrite, &response_rewrite,
+    &cors, &ip_restriction, &key_auth, &proxy_rewrite, &limit_count, &response_rewrite,
 };
 }  // namespace
 

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <charconv>
+#include <map>
+#include <mutex>
+#include <unordered_set>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "json/choice.h"
+#include "json/text.h"
+#include "plugin/exchange.h"
+#include "plugin/leaf.h"
+#include "plugin/window_counters.h"
+
+namespace sluice::plugins {
+namespace {
+
+using plugin::Exchange;
+using plugin::WindowCounters;
+using Outcome = WindowCounters::Outcome;
+using Written = std::variant<std::int64_t, std::string>;  // 10, "10", "$http_x_quota"
+
+constexpr std::int64_t amount_max = (std::int64_t{1} << 53) - 1;
+
+enum class WindowType : std::uint8_t { fixed, sliding };
+inline json::Names enum_names(WindowType) {
+  static constexpr std::string_view names[]{"fixed", "sliding"};
+  return names;
+}
+enum class KeyType : std::uint8_t { var, var_combination, constant };
+inline json::Names enum_names(KeyType) {
+  static constexpr std::string_view names[]{"var", "var_combination", "constant"};
+  return names;
+}
+enum class Policy : std::uint8_t { local, redis, redis_cluster, redis_sentinel };
+inline json::Names enum_names(Policy) {
+  static constexpr std::string_view names[]{"local", "redis", "redis-cluster", "redis-sentinel"};
+  return names;
+}
+
+// A whole number above 0: written as one, or rendered for each request.
+class Amount {
+ public:
+  explicit Amount(const Written& written) {
+    if (const auto* number = std::get_if<std::int64_t>(&written)) fixed_ = *number;
+    else text_ = plugin::Template::compile(std::get<std::string>(written), plugin::find_variable);
+  }
+  bool is_fixed() const { return fixed_ > 0; }
+  // 0 when it is no such number for this request.
+  std::int64_t of(Exchange& x) const {
+    if (fixed_ > 0) return fixed_;
+    std::string shown;
+    text_.render(x, shown);
+    const auto number = parse_number(shown);
+    if (!number || *number < 1 || *number > static_cast<double>(amount_max)) return 0;
+    const auto whole = static_cast<std::int64_t>(*number);
+    return static_cast<double>(whole) == *number ? whole : 0;
+  }
+
+ private:
+  std::int64_t fixed_ = 0;
+  plugin::Template text_;
+};
+
+// Members of a group share counters, so they have to say the same: who is in which, with what config.
+class Groups {
+ public:
+  bool differs(const std::string& group, const std::string& config) {
+    const std::lock_guard lock(mutex_);
+    const auto found = groups_.find(group);
+    return found != groups_.end() && found->second.config != config;
+  }
+  void join(const std::string& group, const std::string& config) {
+    const std::lock_guard lock(mutex_);
+    auto& entry = groups_[group];
+    entry.config = config;
+    ++entry.members;
+  }
+  void leave(const std::string& group) {
+    const std::lock_guard lock(mutex_);
+    const auto found = groups_.find(group);
+    if (--found->second.members == 0) groups_.erase(found);
+  }
+  static Groups& all() {
+    static Groups groups;
+    return groups;
+  }
+
+ private:
+  struct Group {
+    std::string config;
+    std::size_t members = 0;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Group> groups_;
+};
+
+}  // namespace
+
+// Admits a number of requests of one key in a window of time, exactly, across all workers.
+class LimitCount final : public plugin::Plugin {
+ public:
+  struct RuleConfig {
+    Written count, time_window;
+    std::string key, header_prefix;
+    void describe(json::Fields& field) {
+      field("count", count, "Requests admitted in a window: a number, or a text with $variables.")
+          .required().more_than(0);
+      field("time_window", time_window, "Seconds of the window: a number, or a text with $variables.")
+          .required().more_than(0);
+      field("key", key,
+            "What is counted by, with $variables; a rule none of whose variables is there is left out.")
+          .required();
+      field("header_prefix", header_prefix,
+            "Stands in the names of this rule's headers: X-PREFIX-RateLimit-Limit; the rule's number when "
+            "absent.");
+      field.open();
+    }
+  };
+
+  struct Config {
+    std::optional<Written> count, time_window;
+    WindowType window_type = WindowType::fixed;
+    std::vector<RuleConfig> rules;
+    std::string group, key = "remote_addr";
+    KeyType key_type = KeyType::var;
+    int rejected_code = 503;
+    std::string rejected_msg;
+    Policy policy = Policy::local;
+    bool allow_degradation = false, show_limit_quota_header = true;
+
+    void describe(json::Fields& field) {
+      field("count", count, "Requests admitted in a window: a number, or a text with $variables.")
+          .more_than(0);
+      field("time_window", time_window, "Seconds of the window: a number, or a text with $variables.")
+          .more_than(0);
+      field("window_type", window_type,
+            "fixed: a window begins with a key's first request; sliding: the last window fades out.");
+      field("rules", rules, "Several limits, each with a key of its own, instead of count and time_window.");
+      field("group", group, "Routes of one group share their counters; their configs must be equal.");
+      field("key", key, "What is counted by: a variable, a text with $variables, or a constant (key_type).");
+      field("key_type", key_type, "How key is meant.");
+      field("rejected_code", rejected_code, "Status of a refusal.").range(200, 599);
+      field("rejected_msg", rejected_msg, "What a refusal says, as error_msg.").length(1, 65536);
+      field("policy", policy, "Where requests are counted: in this process, exactly across its workers.");
+      field("allow_degradation", allow_degradation, "Lets requests pass that cannot be counted.");
+      field("show_limit_quota_header", show_limit_quota_header,
+            "Tells limit, remaining requests and seconds to the reset in headers.");
+      field.dropped("sync_interval", "counters are always exact here");
+      field.open();
+      if (field.reading()) check(field);
+    }
+
+    void check(json::Fields& field) const {
+      constexpr std::string_view both = "count/time_window and rules cannot be specified at the same time";
+      const bool plain = field.has("count") || field.has("time_window");
+      field.check_plainly(!(plain && field.has("rules")), "rules", "does not go with count and time_window",
+                          std::string(both));
+      if (!field.has("rules")) {
+        field.check_plainly(field.has("count"), "count", "is required", "property \"count\" is required");
+        field.check_plainly(field.has("time_window"), "time_window", "is required",
+                            "property \"time_window\" is required");
+      }
+      field.check_plainly(group.empty() || rules.empty(), "group", "does not go with rules",
+                          "group and rules cannot be specified at the same time");
+      field.check(
+          policy == Policy::local, "policy",
+          "counts in Redis, which this version cannot ask yet: use \"local\", which counts exactly across "
+          "the workers of this process");
+      std::unordered_set<std::string_view> keys;
+      for (const auto& rule : rules)
+        field.check_plainly(keys.insert(rule.key).second, "rules", "names the key " + rule.key + " twice",
+                            "duplicate key '" + rule.key + "' in rules");
+      if (!field.failed() && !group.empty())
+        field.check_plainly(!Groups::all().differs(group, fingerprint()), "group",
+                            "has members with another config: all of them must be equal",
+                            "group conf mismatched");
+    }
+    std::string fingerprint() const { return json::dump(json::write(*this)); }
+  };
+
+  struct Metadata {
+    std::string limit_header = "X-RateLimit-Limit", remaining_header = "X-RateLimit-Remaining",
+                reset_header = "X-RateLimit-Reset";
+    void describe(json::Fields& field) {
+      field("limit_header", limit_header, "The header that tells the limit.");
+      field("remaining_header", remaining_header, "The header that tells how many requests remain.");
+      field("reset_header", reset_header, "The header that tells the seconds until the limit is reset.");
+      field.open();
+      for (const auto* name : {&limit_header, &remaining_header, &reset_header}) {
+        if (field.reading()) field.check(http::valid_name(*name), "", *name + " is no name of a header");
+      }
+    }
+  };
+
+  explicit LimitCount(const Config& config)
+      : window_type_(config.window_type), key_type_(config.key_type), rejected_code_(config.rejected_code),
+        allow_degradation_(config.allow_degradation), show_quota_(config.show_limit_quota_header),
+        group_(config.group), rejected_msg_(config.rejected_msg) {
+    static std::atomic<std::uint64_t> made{0};
+    const std::uint64_t identity = group_.empty() ? hash64(++made) : hash64("limit-count " + group_);
+    if (!group_.empty()) Groups::all().join(group_, config.fingerprint());
+    if (config.rules.empty()) {
+      limits_.push_back({Amount(*config.count), Amount(*config.time_window), {}, {}, {}, identity});
+      if (key_type_ == KeyType::var) limits_.front().variable = plugin::find_variable(config.key);
+      else if (key_type_ == KeyType::var_combination) limits_.front().key = compile(config.key);
+      else limits_.front().constant = config.key;
+      return;
+    }
+    for (std::size_t i = 0; i < config.rules.size(); ++i) {
+      const auto& rule = config.rules[i];
+      limits_.push_back({Amount(rule.count), Amount(rule.time_window), {}, compile(rule.key), {},
+                         combine_hashes(identity, i),
+                         rule.header_prefix.empty() ? std::to_string(i + 1) : rule.header_prefix});
+    }
+    key_type_ = KeyType::var_combination;
+    by_rules_ = true;
+  }
+  LimitCount(const LimitCount&) = delete;
+  ~LimitCount() override {
+    if (!group_.empty()) Groups::all().leave(group_);
+  }
+
+  plugin::VerdictTask access(Exchange& x) const override {
+    bool counted = false;
+    for (const Limit& limit : limits_) {
+      const auto key = key_of(x, limit);
+      if (!key) continue;
+      counted = true;
+      const std::int64_t count = limit.count.of(x), seconds = limit.window.of(x);
+      if (count == 0 || seconds == 0)
+        return uncounted(x, "its count or time_window is no whole number above 0");
+      const auto taken = take(x, limit, *key, count, seconds);
+      if (taken.outcome == Outcome::full) return uncounted(x, "there is no room for another key");
+      if (show_quota_) note(x, limit, count, taken);
+      if (taken.outcome == Outcome::rejected) return refusal();
+    }
+    if (!counted) return uncounted(x, "no rule applies");
+    return plugin::pass();
+  }
+
+  void response(Exchange& x) const override {
+    const auto* quotas = x.existing_state<Quotas>(*this);
+    if (quotas == nullptr) return;
+    const Metadata& names = x.metadata<LimitCount>();
+    for (const Quota* quota = quotas->first; quota != nullptr; quota = quota->next) {
+      set(x, name_of(x, names.limit_header, quota->prefix), quota->limit);
+      set(x, name_of(x, names.remaining_header, quota->prefix), quota->remaining);
+      x.response.headers.set(name_of(x, names.reset_header, quota->prefix), seconds_text(x, quota->reset));
+    }
+  }
+
+ private:
+  struct Limit {
+    Amount count, window;
+    plugin::Variable variable;
+    plugin::Template key;
+    std::string constant;
+    std::uint64_t identity;
+    std::string prefix;
+  };
+  struct Quota {
+    std::string_view prefix;
+    std::uint64_t limit, remaining;
+    Duration reset;
+    Quota* next;
+  };
+  struct Quotas {
+    Quota* first = nullptr;
+  };
+
+  static plugin::Template compile(const std::string& text) {
+    return plugin::Template::compile(text, plugin::find_variable);
+  }
+
+  // nullopt: the rule does not apply.
+  std::optional<std::uint64_t> key_of(Exchange& x, const Limit& limit) const {
+    if (key_type_ == KeyType::constant) return hash64(limit.constant);
+    if (key_type_ == KeyType::var) return hash64(limit.variable.read(x).value_or(x.remote_text));
+    if (limit.key.is_constant()) return by_rules_ ? hash64(limit.key.text()) : hash64(x.remote_text);
+    static thread_local std::string shown;
+    shown.clear();
+    if (limit.key.render(x, shown) > 0) return hash64(shown);
+    return by_rules_ ? std::optional<std::uint64_t>() : hash64(x.remote_text);
+  }
+
+  WindowCounters::Taken take(Exchange& x, const Limit& limit, std::uint64_t key, std::int64_t count,
+                             std::int64_t seconds) const {
+    key = combine_hashes(key, limit.identity);
+    if (!limit.window.is_fixed()) key = combine_hashes(key, static_cast<std::uint64_t>(seconds));
+    constexpr std::int64_t seconds_max = 1'000'000'000;
+    const Duration window = std::chrono::seconds(std::min(seconds, seconds_max));
+    const auto now = x.worker.loop.now();
+    auto& counters = WindowCounters::shared();
+    return window_type_ == WindowType::fixed
+               ? counters.take_fixed(key, static_cast<std::uint64_t>(count), window, now)
+               : counters.take_sliding(key, static_cast<std::uint64_t>(count), window, now);
+  }
+
+  void note(Exchange& x, const Limit& limit, std::int64_t count, const WindowCounters::Taken& taken) const {
+    auto& quotas = x.state<Quotas>(*this);
+    quotas.first = x.arena.make<Quota>(
+        Quota{limit.prefix, static_cast<std::uint64_t>(count), taken.remaining, taken.reset, quotas.first});
+  }
+
+  plugin::Verdict refusal() const {
+    if (rejected_msg_.empty()) return plugin::reply(rejected_code_);
+    return plugin::reply_json(rejected_code_, json::Value::object({{"error_msg", rejected_msg_}}));
+  }
+
+  plugin::Verdict uncounted(Exchange& x, std::string_view why) const {
+    log::error("limit-count: a request for {} cannot be counted: {}", x.request.path, why);
+    if (allow_degradation_) return plugin::pass();
+    return plugin::reply_json(500, json::Value::object({{"error_msg", "failed to limit count"}}));
+  }
+
+  // "X-RateLimit-Limit" with the prefix a is "X-a-RateLimit-Limit".
+  static std::string_view name_of(Exchange& x, std::string_view name, std::string_view prefix) {
+    const std::size_t at = prefix.empty() ? std::string_view::npos : name.find("RateLimit-");
+    return at == std::string_view::npos ? name
+                                        : x.arena.join(name.substr(0, at), prefix, "-", name.substr(at));
+  }
+
+  static void set(Exchange& x, std::string_view name, std::uint64_t value) {
+    char text[24];
+    const auto* end = std::to_chars(text, text + sizeof text, value).ptr;
+    x.response.headers.set(name, x.arena.copy({text, static_cast<std::size_t>(end - text)}));
+  }
+
+  // Seconds, in hundredths, rounded up: "60", "0.5", "59.99".
+  static std::string_view seconds_text(Exchange& x, Duration time) {
+    const std::int64_t hundredths = (time.count() + 9'999'999) / 10'000'000;
+    char text[32];
+    char* end = std::to_chars(text, text + 24, hundredths / 100).ptr;
+    if (const auto rest = hundredths % 100; rest != 0) {
+      *end++ = '.';
+      *end++ = static_cast<char>('0' + rest / 10);
+      if (rest % 10 != 0) *end++ = static_cast<char>('0' + rest % 10);
+    }
+    return x.arena.copy({text, static_cast<std::size_t>(end - text)});
+  }
+
+  WindowType window_type_;
+  KeyType key_type_;
+  int rejected_code_;
+  bool allow_degradation_, show_quota_;
+  bool by_rules_ = false;
+  std::string group_, rejected_msg_;
+  std::vector<Limit> limits_;
+};
+
+extern constexpr plugin::PluginType limit_count = plugin::plugin<LimitCount>({
+    .name = "limit-count",
+    .summary = "Admits a number of requests of one key in a window of time, exactly, across all workers.",
+    .priority = 1002,
+    .example = R"({"count": 100, "time_window": 60, "key": "remote_addr", "rejected_code": 429})",
+});
+
+}  // namespace sluice::plugins
