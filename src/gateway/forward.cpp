@@ -286,6 +286,7 @@ void Forward::report(const Peer& peer, const Result<>& outcome) {
 
 plugin::Verdict Forward::refusal(const Error& error) {
   const int status = status_of(error);
+  upload_.reset();  // the client's stream is for others to read from now on
   if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
   return plugin::reply(status);
 }

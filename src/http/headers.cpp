@@ -110,18 +110,22 @@ bool same_word(const char* token, const char* lower) {
   Word a, b;
   std::memcpy(&a, token, sizeof a);
   std::memcpy(&b, lower, sizeof b);
-  return (a | static_cast<Word>(0x2020202020202020)) == b;
+  const Word letters = static_cast<Word>((b >> 1) & static_cast<Word>(0x2020202020202020));
+  return static_cast<Word>(a | letters) == b;
 }
 
-// Whether a token is `lower`, which has letters and hyphens only: for those, setting bit 5 is lowering the case, and
-// no other token byte becomes one of them. Words overlap, so that no length needs a loop.
+// Whether any bytes are `lower`, which has letters and hyphens only, but for their case: bit 5 is set where a
+// letter has to stand, and a hyphen must be one (a CR with bit 5 set would look like it). Words overlap, so
+// that no length needs a loop.
 bool same_token(const char* token, const char* lower, std::size_t size) {
   if (size >= 8) {
-    return same_word<std::uint64_t>(token, lower) && same_word<std::uint64_t>(token + size - 8, lower + size - 8) &&
+    return same_word<std::uint64_t>(token, lower) &&
+           same_word<std::uint64_t>(token + size - 8, lower + size - 8) &&
            (size <= 16 || same_word<std::uint64_t>(token + 8, lower + 8));
   }
   if (size >= 4) {
-    return same_word<std::uint32_t>(token, lower) && same_word<std::uint32_t>(token + size - 4, lower + size - 4);
+    return same_word<std::uint32_t>(token, lower) &&
+           same_word<std::uint32_t>(token + size - 4, lower + size - 4);
   }
   return size >= 2 && same_word<std::uint16_t>(token, lower) && (token[size - 1] | 0x20) == lower[size - 1];
 }
@@ -131,7 +135,8 @@ bool same_token(const char* token, const char* lower, std::size_t size) {
 HeaderId header_id(std::string_view name) {
   if (name.size() > longest_known || name.empty()) return HeaderId::other;
   const Place& place = by_place[place_of(name, perfect_factor)];
-  if (place.size != name.size() || !same_token(name.data(), place.name.data(), name.size())) return HeaderId::other;
+  if (place.size != name.size() || !same_token(name.data(), place.name.data(), name.size()))
+    return HeaderId::other;
   return place.id;
 }
 

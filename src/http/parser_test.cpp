@@ -64,6 +64,8 @@ TEST(Parser, RefusesWhatTwoReadersCouldFrameDifferently) {
       {"a NUL in a value", get(std::string_view("A: b\0c\r\n", 8)), 400},
       {"a DEL in a value", get("A: b\x7f\r\n"), 400},
       {"no name", get(": a\r\n"), 400},
+      {"a CR for a hyphen", get("Content\rLength: 1\r\n"), 400},
+      {"a CR for the other hyphen", get("Transfer\rEncoding: chunked\r\n"), 400},
       {"no colon", get("Content-Length 1\r\n"), 400},
       {"a slash in a name", get("A/B: c\r\n"), 400},
       {"a byte above ASCII in a name", get("\xc3\xa9: c\r\n"), 400},
