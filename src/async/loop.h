@@ -49,7 +49,8 @@ class Loop {
   // The time at the beginning of the batch.
   Instant now() const { return now_; }
   const Clock& clock() const { return clock_; }
-  // Wall time at the beginning of the batch, in nanoseconds since 1970; the clock is read once a second for it.
+  // Wall time at the beginning of the batch, in nanoseconds since 1970; the clock is read once a second for
+  // it.
   std::int64_t wall() {
     if (now_ >= wall_read_again_) read_wall();
     return now_.time_since_epoch().count() + wall_offset_;

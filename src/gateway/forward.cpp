@@ -121,6 +121,11 @@ async::Task<Result<>> Forward::attempt(const Peer& peer, bool fresh) {
   x_.upstream.connect_time = x_.upstream.header_time = x_.upstream.response_time = Duration(-1);
   if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
   if (!fresh) connection_ = worker_.pool().take(pool_key(peer));
+  // A request that cannot be asked twice is not risked on a connection that has ended meanwhile.
+  if (connection_ != nullptr && !http::idempotent(x_.request.method_id) &&
+      !connection_->stream().idle_and_whole()) {
+    worker_.loop.dispose(std::move(connection_));
+  }
   reused_ = connection_ != nullptr;
   if (!reused_) {
     auto connected = co_await connect(peer);

@@ -67,8 +67,19 @@ struct Serving {
   Exchange::Parameter parameters[parameters_max];
 };
 
+// apisix.delete_uri_tail_slash: "/a/" is routed, and asked for, as "/a".
+void drop_tail_slash(Exchange& x) {
+  http::Request& request = x.request;
+  if (request.path.size() < 2 || !request.path.ends_with('/')) return;
+  request.path.remove_suffix(1);
+  std::string_view raw = request.target.substr(0, request.target.find('?'));
+  if (raw.ends_with('/'))
+    x.set_target(x.arena.join(raw.substr(0, raw.size() - 1), request.target.substr(raw.size())));
+}
+
 void match(Serving& s) {
   Exchange& x = s.x;
+  if (s.session.worker().settings().delete_uri_tail_slash) drop_tail_slash(x);
   const RouteQuestion question{x.request.method_id, x.request.host, x.request.authority, x.request.path,
                                x.remote.address, &x};
   RouteMatch found;
@@ -86,7 +97,7 @@ VerdictTask rewrite(Serving& s) {
   auto verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x);
   if (verdict == nullptr && s.x.consumer != nullptr) {
     const Chain& before = *s.chain;
-    s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer);
+    s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer, s.x.arena);
     verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x, &before);
   }
   co_return verdict;
@@ -125,7 +136,15 @@ VerdictTask answer(Serving& s) {
   co_return verdict;
 }
 
+// Who failed, for whoever reads the response: the statuses of the peers asked, when the last is an error.
+void name_upstream_status(Serving& s) {
+  const int status = s.x.upstream.status;
+  const bool shown = status >= 500 || (status > 0 && s.session.worker().settings().show_upstream_status);
+  if (shown) s.x.response.headers.set("X-APISIX-Upstream-Status", s.x.upstream.statuses);
+}
+
 void run_response_phases(Serving& s) {
+  name_upstream_status(s);
   const Chain& global = s.pinned->snapshot->global;
   tell_upstream_status(s.x, s.session.worker().settings().show_upstream_status);
   run(global, Phase::response, &Plugin::response, s.x);

@@ -8,7 +8,10 @@
 namespace sluice::gateway {
 
 Session::Session(Worker& worker, net::Accepted accepted, std::uint64_t number)
-    : worker_(worker), accepted_(std::move(accepted)), number_(number), client_text_size_(accepted_.peer.address.format(client_text_.data())) {}
+    : worker_(worker),
+      accepted_(std::move(accepted)),
+      number_(number),
+      client_text_size_(accepted_.peer.address.format(client_text_.data())) {}
 
 void Session::start(std::shared_ptr<const net::TlsContext> tls) { life_.start(run(std::move(tls))); }
 

@@ -102,12 +102,15 @@ void Worker::unpin(Pinned* pinned) {
   std::erase_if(replaced_, [pinned](const auto& other) { return other.get() == pinned; });
 }
 
-const Chain& Worker::chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer) {
+const Chain& Worker::chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer,
+                               Arena& arena) {
+  const auto* entry = pinned.snapshot->consumers.find(consumer.name);
+  if (entry == nullptr || (*entry)->chain.empty()) return target.chain;
   const Pinned::Pair pair{&target, &consumer};
   if (auto found = pinned.consumer_chains.find(pair); found != pinned.consumer_chains.end())
     return found->second;
-  const auto* entry = pinned.snapshot->consumers.find(consumer.name);
-  Chain merged = entry == nullptr ? target.chain : Chain::merge((*entry)->chain, target.chain);
+  Chain merged = Chain::merge((*entry)->chain, target.chain);
+  if (pinned.consumer_chains.size() >= consumer_chains_max) return *arena.make<Chain>(std::move(merged));
   return pinned.consumer_chains.emplace(pair, std::move(merged)).first->second;
 }
 

@@ -66,7 +66,9 @@ class Worker final : public plugin::Worker {
   // ---- for sessions ----
   Pinned* pin();
   void unpin(Pinned* pinned);
-  const Chain& chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer);
+  // The route's chain under what the consumer brings; kept for the next request as long as there is room.
+  const Chain& chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer,
+                         Arena& arena);
   void ended(Session& session);
   bool draining() const { return draining_; }
 
@@ -74,12 +76,16 @@ class Worker final : public plugin::Worker {
   const Settings& settings() const { return settings_; }
   upstream::Pool& pool() { return pool_; }
   std::unique_ptr<upstream::BalancerState>& balancer_state(std::uint64_t local_key) {
+    const bool full = balancers_.size() >= balancers_max && !balancers_.contains(local_key);
+    if (full) balancers_.clear();  // mostly of upstreams long gone
     return balancers_[local_key];
   }
   AccessLog& access_log() { return access_log_; }
   WorkerCounters counters;
 
  private:
+  static constexpr std::size_t balancers_max = 65'536;
+  static constexpr std::size_t consumer_chains_max = 65'536;
   void take(net::Accepted accepted, const std::shared_ptr<const net::TlsContext>& tls);
   void refuse_connection(net::Accepted accepted);
 

@@ -205,10 +205,18 @@ std::optional<std::string_view> Headers::joined(std::string_view name) const {
   return all;
 }
 
+std::string_view Headers::tame(std::string_view value) const {
+  if (scan_field(value.data(), value.data() + value.size()) == value.data() + value.size())
+    return arena_->copy(value);
+  char* text = arena_->text(value.size());
+  std::ranges::transform(value, text, [](char c) { return is_field_byte(c) ? c : ' '; });
+  return {text, value.size()};
+}
+
 void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
   for (std::size_t i = 0; i < count_; ++i) {
     if (!matches(list_[i], id, name)) continue;
-    list_[i] = {list_[i].name, arena_->copy(value), id, false};
+    list_[i] = {list_[i].name, tame(value), id, false};
     erase(id, name, i + 1);
     seen_ |= mask(id);
     return;
@@ -217,7 +225,7 @@ void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
 }
 
 void Headers::add(std::string_view name, std::string_view value) {
-  append({arena_->copy(name), arena_->copy(value), header_id(name), false});
+  if (valid_name(name)) append({arena_->copy(name), tame(value), header_id(name), false});
 }
 
 void Headers::remove(std::string_view name) { erase(header_id(name), name, 0); }

@@ -107,7 +107,8 @@ class Headers {
   // Which ids are there.
   HeaderMask seen() const { return seen_; }
 
-  // Replaces every field of that name by one, in the place of the first.
+  // Replaces every field of that name by one, in the place of the first. Controls in a value (a CR or LF out
+  // of a template) become spaces, so that no value can end its line; a bad name is not taken.
   void set(std::string_view name, std::string_view value) { set(header_id(name), name, value); }
   void set(HeaderId id, std::string_view name, std::string_view value);
   void add(std::string_view name, std::string_view value);
@@ -136,6 +137,7 @@ class Headers {
   bool matches(const Header& header, HeaderId id, std::string_view name) const;
   void erase(HeaderId id, std::string_view name, std::size_t from);
   void grow();
+  std::string_view tame(std::string_view value) const;
 
   Arena* arena_;
   Header* list_ = nullptr;

@@ -25,13 +25,15 @@ const char* scan(const char* at, const char* end) {
   return at;
 }
 
-// The name of a field line, up to its colon. Null with `refusal` set when there is none; null without when more bytes
-// are needed.
-const char* parse_name(const char* line, const char* end, const HeadLimits& limits, Header& field, Parsed& refusal) {
+// The name of a field line, up to its colon. Null with `refusal` set when there is none; null without when
+// more bytes are needed.
+const char* parse_name(const char* line, const char* end, const HeadLimits& limits, Header& field,
+                       Parsed& refusal) {
   const char* colon = find_near_colon(line, end);
   field.name = {line, static_cast<std::size_t>(colon - line)};
   field.id = header_id(field.name);
-  if (field.id != HeaderId::other && colon != end && *colon == ':') return colon;  // a known name is a good one
+  if (field.id != HeaderId::other && colon != end && *colon == ':')
+    return colon;  // a known name is a good one
   colon = scan<is_token>(line, end);
   if (colon == end) {
     if (colon - line > limits.field_bytes_max) refusal = refuse(431, "a field that is too long");
@@ -49,8 +51,8 @@ const char* parse_name(const char* line, const char* end, const HeadLimits& limi
 }
 
 // Where a line ends, at its CR: null like parse_name.
-const char* parse_value(const char* line, const char* at, const char* end, const HeadLimits& limits, Header& field,
-                        Parsed& refusal) {
+const char* parse_value(const char* line, const char* at, const char* end, const HeadLimits& limits,
+                        Header& field, Parsed& refusal) {
   while (at < end && (*at == ' ' || *at == '\t')) ++at;
   const char* stop = scan_field(at, end);
   if (stop - line > limits.field_bytes_max) {
@@ -85,7 +87,8 @@ Parsed parse_fields(Cursor& in, const HeadLimits& limits, Headers& headers) {
     if (headers.size() == limits.fields_max) return refuse(431, "too many fields");
     Header& field = headers.next();
     const char* colon = at < in.end ? parse_name(at, in.end, limits, field, refusal) : nullptr;
-    const char* stop = colon != nullptr ? parse_value(at, colon + 1, in.end, limits, field, refusal) : nullptr;
+    const char* stop =
+        colon != nullptr ? parse_value(at, colon + 1, in.end, limits, field, refusal) : nullptr;
     if (stop == nullptr) {
       const bool too_long = refusal.outcome == Parsed::incomplete && in.end > latest_end;
       return too_long ? refuse(431, "a head that is too long") : refusal;

@@ -116,8 +116,8 @@ async::Task<Result<>> ServerConnection::write(std::span<const iovec> pieces, Sen
   return Result<>();
 }
 
-async::Task<Result<>> ServerConnection::write_rest(std::span<const iovec> pieces, ssize_t written, std::size_t size,
-                                                   Sent& sent) {
+async::Task<Result<>> ServerConnection::write_rest(std::span<const iovec> pieces, ssize_t written,
+                                                   std::size_t size, Sent& sent) {
   ssize_t result = written == -EAGAIN ? 0 : std::min<ssize_t>(written, 0);
   if (result == 0) {
     auto rest = stream_->write(pieces, options_.send_timeout);
@@ -132,7 +132,8 @@ async::Task<Result<>> ServerConnection::write_rest(std::span<const iovec> pieces
   close_after_ = true;
   if (result == -ETIMEDOUT)
     co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
-  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-result)), Fault::client);
+  co_return fail(ErrorKind::reset, system_message("send to the client", static_cast<int>(-result)),
+                 Fault::client);
 }
 
 async::Task<Result<>> ServerConnection::send(const Request& request, Response& response, Sent& sent) {

@@ -78,7 +78,8 @@ class ServerConnection {
   async::Task<Result<>> stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent);
   // Ready when the stream takes everything at once. `pieces` outlive the task.
   async::Task<Result<>> write(std::span<const iovec> pieces, Sent& sent);
-  async::Task<Result<>> write_rest(std::span<const iovec> pieces, ssize_t written, std::size_t size, Sent& sent);
+  async::Task<Result<>> write_rest(std::span<const iovec> pieces, ssize_t written, std::size_t size,
+                                   Sent& sent);
 
   std::unique_ptr<net::Stream> stream_;
   Endpoint peer_, local_;

@@ -36,6 +36,9 @@ class Stream {
   virtual bool maybe_writable() const = 0;
   // Whether both directions are known to have ended.
   virtual bool broken() const = 0;
+  // Asks the system whether an idle connection is still there with nothing to read: costs a call, and tells
+  // what no event has told yet.
+  virtual bool idle_and_whole() { return !maybe_readable() && !broken(); }
   virtual bool secure() const { return false; }
 
   class Read;

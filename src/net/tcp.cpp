@@ -60,6 +60,10 @@ class TcpStream final : public Stream, public async::Pollable {
   bool maybe_readable() const override { return can_read_; }
   bool maybe_writable() const override { return can_write_; }
   bool broken() const override { return broken_; }
+  bool idle_and_whole() override {
+    char byte;
+    return !broken_ && ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  }
   int descriptor() const { return descriptor_; }
   bool connected() const { return can_write_; }
 

@@ -190,6 +190,9 @@ class TlsStream final : public Stream {
   }
   bool maybe_writable() const override { return below_->maybe_writable(); }
   bool broken() const override { return broken_ || below_->broken(); }
+  bool idle_and_whole() override {
+    return SSL_has_pending(ssl_) == 0 && !ended_ && !broken_ && below_->idle_and_whole();
+  }
   bool secure() const override { return true; }
 
  private:

@@ -22,6 +22,23 @@ void Exchange::authenticate(const Consumer& found) {
   else request.headers.set("X-Consumer-Custom-ID", found.custom_id);
 }
 
+void Exchange::set_target(std::string_view target) {
+  constexpr char hex[] = "0123456789ABCDEF";
+  char* text = arena.text(target.size() * 3);
+  std::size_t size = 0;
+  for (const char c : target) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && byte != 0x7f) {
+      text[size++] = c;
+      continue;
+    }
+    text[size++] = '%';
+    text[size++] = hex[byte >> 4];
+    text[size++] = hex[byte & 15];
+  }
+  upstream.target = {text, size};
+}
+
 void* Exchange::find_state(const void* owner) const {
   for (const State* state = states_; state != nullptr; state = state->next) {
     if (state->owner == owner) return state->value;

@@ -74,7 +74,8 @@ class Exchange {
 
   // The path and query that routing and plugins see are request.path and request.query; `set_target` changes
   // what the upstream is asked for, path and query.
-  void set_target(std::string_view target) { upstream.target = arena.copy(target); }
+  // Bytes that a request line cannot hold are percent-encoded.
+  void set_target(std::string_view target);
 
   // Parameters a route's pattern captured: uri_param_NAME.
   struct Parameter {

@@ -30,6 +30,7 @@ std::unique_ptr<Pool::Idle> Pool::remove(List& list, std::size_t place) {
   list.pop_back();
   --idle_;
   taken->timer.cancel();
+  taken->connection->stream().on_event(nullptr, nullptr);  // more may happen to it before the batch ends
   return taken;
 }
 
@@ -40,7 +41,6 @@ std::unique_ptr<http::ClientConnection> Pool::take(PoolKey key) {
   while (!list.empty()) {
     auto idle = remove(list, list.size() - 1);
     auto connection = std::move(idle->connection);
-    connection->stream().on_event(nullptr, nullptr);
     spare_.push_back(std::move(idle));
     if (connection->clean()) return connection;
     loop_.dispose(std::move(connection));
@@ -53,7 +53,7 @@ void Pool::give(PoolKey key, const KeepAlive& limits, std::unique_ptr<http::Clie
                     limits.idle_timeout > Duration::zero() && limits.size > 0;
   if (!keep) return loop_.dispose(std::move(connection));
   List& list = lists_[key];
-  if (list.size() >= limits.size) drop(*list.front());
+  if (list.size() >= limits.size) loop_.dispose(remove(list, 0));
   std::unique_ptr<Idle> idle;
   if (spare_.empty()) {
     idle = std::make_unique<Idle>(*this, key, std::move(connection));
@@ -72,14 +72,15 @@ void Pool::give(PoolKey key, const KeepAlive& limits, std::unique_ptr<http::Clie
 
 void Pool::drop(Idle& idle) {
   List& list = lists_[idle.key];
-  idle.connection->stream().on_event(nullptr, nullptr);  // more may happen before the batch ends
+  const PoolKey key = idle.key;
   loop_.dispose(remove(list, idle.place));  // its connection dies with it, behind the batch
+  if (list.empty()) lists_.erase(key);
 }
 
 void Pool::forget(PoolKey key) {
   auto found = lists_.find(key);
   if (found == lists_.end()) return;
-  while (!found->second.empty()) drop(*found->second.back());
+  while (!found->second.empty()) loop_.dispose(remove(found->second, found->second.size() - 1));
   lists_.erase(found);
 }
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/headers.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::http {
+namespace {
+
+TEST(HeaderId, KnowsNamesInAnyCase) {
+  EXPECT_EQ(header_id("Host"), HeaderId::host);
+  EXPECT_EQ(header_id("tE"), HeaderId::te);
+  EXPECT_EQ(header_id("X-FORWARDED-PORT"), HeaderId::x_forwarded_port);
+  EXPECT_EQ(header_id("x-forwarded-host"), HeaderId::x_forwarded_host);
+  EXPECT_EQ(header_id("Proxy-Authorization"), HeaderId::proxy_authorization);
+  for (const std::string_view other :
+       {"", "h", "hos", "hosts", "h0st", "x-forwarded-hosp", "contentxlength"}) {
+    EXPECT_EQ(header_id(other), HeaderId::other) << other;
+  }
+}
+
+TEST(Headers, SetReplacesEveryFieldOfThatName) {
+  Arena arena;
+  Headers headers(arena);
+  headers.add("X-A", "1");
+  headers.add("B", "2");
+  headers.add("x-a", "3");
+  headers.set("X-A", "4");
+  ASSERT_EQ(headers.size(), 2u);
+  EXPECT_EQ(headers.get("x-A"), "4");
+  headers.remove("b");
+  EXPECT_FALSE(headers.has("B"));
+}
+
+TEST(Headers, NoValueCanEndItsLine) {
+  Arena arena;
+  Headers headers(arena);
+  headers.set("X-A", "a\r\nX-Evil: b");
+  EXPECT_EQ(headers.get("X-A"), "a  X-Evil: b");
+  headers.add("Bad Name", "x");
+  headers.add("", "x");
+  EXPECT_EQ(headers.size(), 1u);
+}
+
+TEST(Headers, JoinsRepeatedFields) {
+  Arena arena;
+  Headers headers(arena);
+  headers.add("Via", "a");
+  headers.add("via", "b");
+  EXPECT_EQ(headers.joined("VIA"), "a, b");
+  EXPECT_EQ(headers.joined("Host"), std::nullopt);
+  headers.add("Host", "x");
+  headers.add("Host", "y");
+  EXPECT_TRUE(headers.repeated(HeaderId::host));
+}
+
+}  // namespace
+}  // namespace sluice::http
