@@ -19,6 +19,7 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
 Worker::~Worker() {
   listeners_.clear();
   sessions_.clear();  // destroys what runs, while the rest of the worker stands
+  take_locals();      // and what plugins keep here, which may hold connections of the pool
 }
 
 Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options,

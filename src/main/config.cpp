@@ -265,9 +265,11 @@ void read_plugin_attr(Section attr, Config& config) {
   prometheus.flag("enable_export_server", config.prometheus_export);
   prometheus.endpoint("export_addr", config.prometheus_listen);
   prometheus.text("export_uri", config.prometheus_uri);
-  prometheus.text("metric_prefix", config.prometheus_prefix);
-  for (const std::string_view own : {"metrics", "default_buckets", "refresh_interval", "allow_degradation"})
+  for (const std::string_view own :
+       {"metric_prefix", "metrics", "default_buckets", "series_max", "refresh_interval", "allow_degradation"})
     prometheus.raw(own);
+  if (const auto* own = attr.raw("prometheus"))
+    config.metrics = plugin::MetricsSettings::from(*own, attr.findings());
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "gateway/settings.h"
 #include "json/findings.h"
+#include "plugin/metrics.h"
 #include "net/resolver.h"
 
 namespace sluice::main {
@@ -42,7 +43,7 @@ struct Config {
   bool prometheus_export = true;
   Endpoint prometheus_listen;
   std::string prometheus_uri = "/apisix/prometheus/metrics";
-  std::string prometheus_prefix = "apisix_";
+  plugin::MetricsSettings metrics;
   json::Value plugin_attr;              // as written, for plugins that ask
 };
 

@@ -26,6 +26,20 @@ async::Task<> close_local(std::unique_ptr<plugin::Local> local, std::function<vo
   closed();
 }
 
+// What plugins keep on a worker is closed (loggers send what is left, each within a time), then its loop
+// ends.
+void close_locals(gateway::Worker& worker) {
+  worker.stop_listening();
+  auto all = worker.take_locals();
+  auto left = std::make_shared<std::size_t>(all.size());
+  if (all.empty()) worker.loop.stop();
+  for (auto& local : all) {
+    worker.loop.spawn(close_local(std::move(local), [&worker, left] {
+      if (--*left == 0) worker.loop.stop();
+    }));
+  }
+}
+
 }  // namespace
 
 Process::Process(Config config, std::string prefix)
@@ -119,6 +133,7 @@ Result<> Process::make_workers() {
     thread.worker->set_resolver([this, &loop = *thread.loop](std::string name, Instant deadline) {
       return names_->resolve_for(loop, std::move(name), deadline);
     });
+    thread.worker->metrics.use(config_.metrics);
     publisher_.add(*thread.worker);
     for (const auto& at : config_.gateway.listen) {
       if (auto listening = thread.worker->listen(at, {}); !listening) return listening;
@@ -169,6 +184,14 @@ Result<> Process::serve_apis() {
     control_api_ = std::make_unique<admin::Control>(*store_, validator_, *this);
     auto handler = [this](http::Request& request, const Endpoint&) { return control_api_->handle(request); };
     if (auto served = serve(config_.control_listen, handler, "control API"); !served) return served;
+  }
+  if (config_.prometheus_export) {
+    std::vector<gateway::Worker*> workers;
+    for (const Thread& thread : threads_) workers.push_back(thread.worker.get());
+    scrape_ = std::make_unique<Scrape>(control_, std::move(workers), config_.metrics, *this,
+                                       config_.prometheus_uri);
+    auto handler = [this](http::Request& request, const Endpoint&) { return scrape_->handle(request); };
+    if (auto served = serve(config_.prometheus_listen, handler, "metrics"); !served) return served;
   }
   if (config_.status) {
     auto handler = [this](http::Request& request, const Endpoint&) -> async::Task<http::Reply> {
@@ -260,9 +283,10 @@ void Process::stop_workers() {
   if (stopped_) return;
   stopped_ = true;
   for (Thread& thread : threads_) {
-    if (!thread.thread.joinable()) continue;
-    thread.loop->post([&loop = *thread.loop] { loop.stop(); });
-    thread.thread.join();
+    if (thread.thread.joinable()) thread.loop->post([&worker = *thread.worker] { close_locals(worker); });
+  }
+  for (Thread& thread : threads_) {
+    if (thread.thread.joinable()) thread.thread.join();
   }
   services_.clear();
   watch_.reset();

@@ -14,6 +14,7 @@
 #include "gateway/worker.h"
 #include "http/service.h"
 #include "main/config.h"
+#include "main/scrape.h"
 #include "main/names.h"
 #include "main/signals.h"
 #include "plugin/registry.h"
@@ -73,6 +74,7 @@ class Process final : public plugin::Status {
   std::int64_t revision_ = 0;
   std::unique_ptr<admin::Api> api_;
   std::unique_ptr<admin::Control> control_api_;
+  std::unique_ptr<Scrape> scrape_;
   std::vector<std::unique_ptr<http::Service>> services_;
   std::unique_ptr<Signals> signals_;
   bool started_ = false;

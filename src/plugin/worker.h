@@ -10,6 +10,7 @@
 #include "async/loop.h"
 #include "http/message.h"
 #include "plugin/exchange.h"  // comes first: Exchange is complete here
+#include "plugin/metrics.h"
 
 namespace sluice::plugin {
 
@@ -45,6 +46,7 @@ class Worker {
 
   async::Loop& loop;
   const unsigned number;  // 0 to workers-1
+  Metrics metrics;        // of all requests that plugin prometheus sees
 
   // Pooled connections, TLS verified, cancelled with the awaiting frame.
   virtual async::Task<Result<OutboundReply>> ask(Outbound request) = 0;

@@ -5,11 +5,13 @@
 
 namespace sluice::plugins {
 
-extern const plugin::PluginType cors, ip_restriction, key_auth, limit_count, proxy_rewrite, response_rewrite;
+extern const plugin::PluginType cors, http_logger, ip_restriction, key_auth, limit_count, prometheus,
+    proxy_rewrite, response_rewrite;
 
 namespace {
 constexpr std::array in_order{
-    &cors, &ip_restriction, &key_auth, &proxy_rewrite, &limit_count, &response_rewrite,
+    &cors,        &ip_restriction,   &key_auth,   &proxy_rewrite,
+    &limit_count, &response_rewrite, &prometheus, &http_logger,
 };
 }  // namespace
 
