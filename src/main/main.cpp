@@ -1,57 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "main/process.h"
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "main/command_line.h"
+#include "main/gateway_run.h"
+#include "main/pid_file.h"
+#include "main/supervisor.h"
+#include "store/sqlite_store.h"
 
 namespace {
 
 using namespace sluice;
+using main::Command;
 
-int run(const std::string& prefix, const std::string& file) {
-  std::ifstream in(file);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in) {
-    std::fprintf(stderr, "sluice: cannot read %s\n", file.c_str());
-    return 1;
-  }
-  json::Findings findings;
-  auto config = main::read_config(text.str(), prefix, findings);
-  for (const auto& warning : findings.warnings)
-    std::fprintf(stderr, "sluice: %s: warning: %s %s\n", file.c_str(), warning.path.c_str(),
-                 warning.what.c_str());
-  for (const auto& problem : findings.problems)
-    std::fprintf(stderr, "sluice: %s: %s %s\n", file.c_str(), problem.path.c_str(), problem.what.c_str());
+constexpr int stop_seconds_max = 30;
+
+int failed(const std::string& what) {
+  std::fprintf(stderr, "sluice: %s\n", what.c_str());
+  return 1;
+}
+
+int run(const Command& command) {
+  auto config = main::load_config(command);
   if (!config) return 1;
-  std::filesystem::create_directories(prefix + "/logs");
-  if (auto opened = log::open(config->error_log); !opened) {
-    std::fprintf(stderr, "sluice: %s\n", opened.error().what.c_str());
-    return 1;
-  }
-  log::set_level(config->error_log_level);
-  main::Process process(std::move(*config), prefix);
-  if (auto started = process.start(); !started) {
-    std::fprintf(stderr, "sluice: %s\n", started.error().what.c_str());
-    return 1;
-  }
-  process.run();
+  if (auto opened = main::open_log(command, *config); !opened) return failed(opened.error().what);
+  auto file = main::PidFile::take(main::pid_path(command));
+  if (!file) return failed(file.error().what);
+  return main::serve(command, std::move(*config), [] {});
+}
+
+int start(const Command& command) {
+  auto config = main::load_config(command);
+  if (!config) return 1;
+  if (const pid_t runs = main::PidFile::holder(main::pid_path(command)); runs != 0)
+    return failed("a gateway runs already on this prefix, process " + std::to_string(runs));
+  if (auto opened = main::open_log(command, *config); !opened) return failed(opened.error().what);
+  return main::start_supervised(command, *config);
+}
+
+// Sends `number` to the running gateway; with `wait_seconds` it waits for its end so long.
+int signal(const Command& command, int number, int wait_seconds) {
+  const pid_t runs = main::PidFile::holder(main::pid_path(command));
+  if (runs == 0) return failed("no gateway runs on the prefix " + command.prefix);
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, runs, 0));
+  const bool sent = process >= 0 && ::syscall(SYS_pidfd_send_signal, process, number, nullptr, 0) == 0;
+  if (!sent) return failed(system_message("cannot signal process " + std::to_string(runs), errno));
+  pollfd end{process, POLLIN, 0};
+  const bool ended = wait_seconds == 0 || ::poll(&end, 1, wait_seconds * 1000) == 1;
+  ::close(process);
+  if (ended) return 0;
+  return failed("process " + std::to_string(runs) + " still runs after " + std::to_string(wait_seconds) +
+                " s: look into its error log, or kill it");
+}
+
+int quit(const Command& command) {
+  const auto config = main::load_config(command);
+  const Duration patience = config ? config->shutdown_timeout : main::Config().shutdown_timeout;
+  return signal(command, SIGQUIT, static_cast<int>(patience / std::chrono::seconds(1)) + stop_seconds_max);
+}
+
+int reload(const Command& command) {
+  if (!main::load_config(command)) return 1;
+  if (const int code = signal(command, SIGHUP, 0); code != 0) return code;
+  std::puts(
+      "sluice: resources are always current; settings changed in the configuration file need `sluice "
+      "restart`");
   return 0;
 }
+
+int restart(const Command& command) {
+  if (!main::load_config(command)) return 1;  // what runs goes on
+  const bool runs = main::PidFile::holder(main::pid_path(command)) != 0;
+  if (const int code = runs ? quit(command) : 0; code != 0) return code;
+  return start(command);
+}
+
+int test(const Command& command) {
+  if (!main::load_config(command)) return 1;
+  std::printf("sluice: %s holds\n", command.file.c_str());
+  return 0;
+}
+
+int backup(const Command& command) {
+  const std::string store = command.prefix + "/data/sluice.db";
+  if (auto done = store::backup_sqlite(store, command.backup_to); !done) return failed(done.error().what);
+  std::printf("sluice: %s holds a copy of %s\n", command.backup_to.c_str(), store.c_str());
+  return 0;
+}
+
+int version(const Command&) {
+  std::puts("sluice " SLUICE_VERSION);
+  return 0;
+}
+
+struct Verb {
+  std::string_view name;
+  int (*run)(const Command&);
+};
+constexpr Verb verbs[] = {
+    {"run", run},
+    {"start", start},
+    {"stop", [](const Command& command) { return signal(command, SIGTERM, stop_seconds_max); }},
+    {"quit", quit},
+    {"reload", reload},
+    {"restart", restart},
+    {"reopen", [](const Command& command) { return signal(command, SIGUSR1, 0); }},
+    {"test", test},
+    {"backup", backup},
+    {"version", version},
+};
 
 }  // namespace
 
 int main(int count, char** words) {
-  std::string prefix = ".", file;
-  for (int i = 1; i + 1 < count; ++i) {
-    if (std::string_view(words[i]) == "-p") prefix = words[i + 1];
-    if (std::string_view(words[i]) == "-c") file = words[i + 1];
+  const auto parsed = main::parse_command_line(count, words);
+  if (const auto* code = std::get_if<main::ExitCode>(&parsed)) return *code;
+  const auto& command = std::get<Command>(parsed);
+  for (const Verb& verb : verbs) {
+    if (verb.name == command.verb) return verb.run(command);
   }
-  if (count > 1 && std::string_view(words[1]) == "version") {
-    std::puts("sluice " SLUICE_VERSION);
-    return 0;
-  }
-  return run(prefix, file.empty() ? prefix + "/conf/config.yaml" : file);
+  return 2;
 }

@@ -124,6 +124,11 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
 
 Result<> Process::make_workers() {
   config_.gateway.workers = config_.workers;
+  // Workers share their ports with one another; with another process they would share them silently.
+  for (const auto& at : config_.gateway.listen) {
+    auto alone = net::Network::system().listen(control_, at.endpoint, {.reuse_port = false}, [](auto) {});
+    if (!alone) return std::unexpected(alone.error());
+  }
   for (std::size_t i = 0; i < config_.workers; ++i) {
     Thread& thread = threads_.emplace_back();
     thread.loop = std::make_unique<async::Loop>();

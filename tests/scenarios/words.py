@@ -173,7 +173,7 @@ class Runner:
             self.upstreams[name] = Upstream(name, behaviour)
 
     def do_name(self, words):
-        """name HOST ADDRESS...: what the name server ${names} answers from now on; without one: no such name"""
+        """name HOST ADDRESS...: what ${names} answers from now on; without an address: no such name"""
         if len(words) > 2:
             names.SERVER.known[words[1]] = [str(word) for word in words[2:]]
         else:
