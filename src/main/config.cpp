@@ -128,6 +128,19 @@ void read_apisix(Section apisix, Config& config) {
   apisix.useless("extra_lua_cpath", "this build has no Lua runtime");
 }
 
+// https_admin with its certificate; a CA asks clients for certificates of their own.
+void read_admin_tls(Section& admin, Config& config) {
+  admin.flag("https_admin", config.admin_https);
+  Section files = admin.section("admin_api_mtls");
+  files.text("admin_ssl_cert", config.admin_certificate);
+  files.text("admin_ssl_cert_key", config.admin_certificate_key);
+  files.text("admin_ssl_ca_cert", config.admin_client_authority);
+  if (config.admin_https && (config.admin_certificate.empty() || config.admin_certificate_key.empty())) {
+    admin.problem("https_admin",
+                  "needs admin_api_mtls/admin_ssl_cert and admin_ssl_cert_key: the paths of PEM files");
+  }
+}
+
 void read_admin(Section admin, Config& config) {
   admin.endpoint("admin_listen", config.admin_listen);
   admin.flag("enable_admin_cors", config.admin_cors);
@@ -138,12 +151,7 @@ void read_admin(Section admin, Config& config) {
   admin.text("admin_api_version", version);
   if (version != "v3")
     admin.problem("admin_api_version", "only v3 is spoken by this version; remove the key");
-  bool https = false;
-  admin.flag("https_admin", https);
-  if (https)
-    admin.problem("https_admin",
-                  "the Admin API is served over HTTP by this version; remove the key and put it on loopback");
-  admin.raw("admin_api_mtls");
+  read_admin_tls(admin, config);
   admin.raw("enable_admin_ui");
 }
 

@@ -35,6 +35,9 @@ struct Config {
   CidrSet admin_allow;
   bool admin_restricted = true;
   bool admin_cors = true;
+  bool admin_https = false;
+  std::string admin_certificate, admin_certificate_key;  // PEM files; relative ones are below PREFIX/conf
+  std::string admin_client_authority;                    // PEM file; "": clients need no certificate
   bool control = true;
   Endpoint control_listen;
   bool status = true;

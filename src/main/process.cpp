@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "main/admin_tls.h"
 #include "plugins/list.h"
 #include "store/sqlite_store.h"
 
@@ -165,10 +166,12 @@ Result<admin::Keys> Process::admin_keys() {
 }
 
 Result<> Process::serve_apis() {
-  auto serve = [this](const Endpoint& at, http::Service::Handler handler, std::string_view what) -> Result<> {
+  using Tls = std::shared_ptr<const net::TlsContext>;
+  auto serve = [this](const Endpoint& at, http::Service::Handler handler, std::string_view what,
+                      Tls tls = nullptr) -> Result<> {
     auto service = std::make_unique<http::Service>(control_, net::Network::system(), std::move(handler));
     service->set_server_header(config_.gateway.server.server_header);
-    auto bound = service->listen(at);
+    auto bound = service->listen(at, std::move(tls));
     if (!bound) return std::unexpected(bound.error());
     log::notice("{} on {}", what, bound->text());
     services_.push_back(std::move(service));
@@ -183,7 +186,10 @@ Result<> Process::serve_apis() {
     auto handler = [this](http::Request& request, const Endpoint& peer) {
       return api_->handle(request, peer.address);
     };
-    if (auto served = serve(config_.admin_listen, handler, "Admin API"); !served) return served;
+    auto tls = admin_tls(config_, prefix_);
+    if (!tls) return std::unexpected(tls.error());
+    if (auto served = serve(config_.admin_listen, handler, "Admin API", std::move(*tls)); !served)
+      return served;
   }
   if (config_.control) {
     control_api_ = std::make_unique<admin::Control>(*store_, validator_, *this);
