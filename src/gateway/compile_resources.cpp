@@ -290,6 +290,8 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
   entry->consumer.name = written.username;
   entry->consumer.group_id = written.group_id.text;
   entry->consumer.labels = written.labels;
+  for (const auto& [name, value] : written.labels)
+    if (name == "custom_id") entry->consumer.custom_id = value;
   for (const auto& [name, text] : written.labels) {
     if (name == "custom_id") entry->consumer.custom_id = text;
   }

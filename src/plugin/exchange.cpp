@@ -15,6 +15,11 @@ Exchange::~Exchange() = default;
 void Exchange::authenticate(const Consumer& found) {
   consumer = &found;
   consumer_name = found.name;
+  // The upstream is told who it is, and never believes a client that says so itself.
+  request.headers.set("X-Consumer-Username", found.name);
+  request.headers.remove("X-Credential-Identifier");
+  if (found.custom_id.empty()) request.headers.remove("X-Consumer-Custom-Id");
+  else request.headers.set("X-Consumer-Custom-Id", found.custom_id);
   // The upstream may believe these: what the client says of itself under the same names goes.
   request.headers.set("X-Consumer-Username", found.name);
   request.headers.remove("X-Credential-Identifier");

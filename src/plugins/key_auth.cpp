@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
 #include "plugin/exchange.h"
 #include "plugin/query.h"
 #include "plugin/variable.h"
@@ -27,6 +28,7 @@ class KeyAuth final : public plugin::Plugin {
       field("realm", realm, "What the WWW-Authenticate header of a refusal names (RFC 9110 §11.6.1).")
           .length(1, 128)
           .pattern(R"(^[ -!#-[\]-~]+$)");
+      field.open();
     }
   };
 
@@ -35,6 +37,7 @@ class KeyAuth final : public plugin::Plugin {
 
     void describe(json::Fields& field) {
       field("key", key, "The consumer's key; no two consumers share one.").required().secret();
+      field.open();
     }
     std::string credential() const { return key; }
   };
@@ -44,31 +47,49 @@ class KeyAuth final : public plugin::Plugin {
 
   plugin::VerdictTask rewrite(Exchange& x) const override {
     const Found found = find_key(x);
-    const plugin::Consumer* consumer = found.key.empty() ? nullptr : x.find_consumer<KeyAuth>(found.key);
-    if (consumer == nullptr && !config_.anonymous_consumer.empty())
-      consumer = x.config->consumer_by_name(config_.anonymous_consumer);
-    if (consumer == nullptr)
-      return refuse(found.key.empty() ? "Missing API key in request" : "Invalid API key in request");
-    x.authenticate(*consumer);
-    if (config_.hide_credentials) hide(x, found);
-    return plugin::pass();
+    if (found.where != Where::nowhere) {
+      if (const auto* consumer = x.find_consumer<KeyAuth>(found.key)) {
+        if (config_.hide_credentials) hide(x, found.where);
+        x.authenticate(*consumer);
+        return plugin::pass();
+      }
+    }
+    if (config_.anonymous_consumer.empty())
+      return refuse(found.where == Where::nowhere ? "Missing API key in request"
+                                                  : "Invalid API key in request");
+    return let_in_anonymously(x);
   }
 
  private:
+  enum class Where : std::uint8_t { nowhere, header, query };
   struct Found {
     std::string_view key;
-    bool in_header = false;
+    Where where = Where::nowhere;
   };
 
   Found find_key(Exchange& x) const {
-    const auto* header = x.request.headers.find(config_.header);
-    if (header != nullptr && !header->value.empty()) return {header->value, true};
-    return {argument_.read(x).value_or(std::string_view()), false};
+    if (const auto* header = x.request.headers.find(config_.header)) return {header->value, Where::header};
+    if (const auto argument = argument_.read(x)) return {*argument, Where::query};
+    return {};
   }
 
-  void hide(Exchange& x, const Found& found) const {
-    if (found.in_header) x.request.headers.remove(config_.header);
+  void hide(Exchange& x, Where where) const {
+    if (where == Where::header) x.request.headers.remove(config_.header);
     else plugin::remove_query_argument(x, config_.query);
+  }
+
+  plugin::Verdict let_in_anonymously(Exchange& x) const {
+    if (config_.hide_credentials) {  // a key that nobody has is not the upstream's business either
+      hide(x, Where::header);
+      hide(x, Where::query);
+    }
+    const auto* consumer = x.config->consumer_by_name(config_.anonymous_consumer);
+    if (consumer == nullptr) {
+      log::error("key-auth: the anonymous_consumer {} does not exist", config_.anonymous_consumer);
+      return refuse("Invalid user authorization");
+    }
+    x.authenticate(*consumer);
+    return plugin::pass();
   }
 
   plugin::Verdict refuse(std::string_view why) const {
