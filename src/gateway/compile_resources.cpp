@@ -130,15 +130,16 @@ std::shared_ptr<const Destination> Compiler::make_destination(Making& making,
   making.fresh.names.insert(making.fresh.names.end(), names.begin(), names.end());
   const std::string id = making.kind == "upstreams" ? std::string(making.id) : std::string(making.key);
   const auto lookup = [this](std::string_view name) { return names_.find(name); };
-  auto built = upstream::build(written, id, hash64(making.key), lookup,
-                               {settings_.upstream_verify, std::string(making.key), &health_});
+  auto built = upstream::build(
+      written, id, hash64(making.key), lookup,
+      {settings_.upstream_verify, std::string(making.key), settings_.health_checks ? &health_ : nullptr});
   if (!built) {
     log::error("{}: {}; it is left out", making.key, built.error().what);
     return nullptr;
   }
   auto made = std::make_shared<Destination>();
   made->upstream = std::move(*built);
-  if (written.checks)
+  if (written.checks && settings_.health_checks)
     making.fresh.checks = {std::string(making.key), written.checks->active,
                            upstream::health_targets(*made->upstream)};
   switch (written.hash_on) {

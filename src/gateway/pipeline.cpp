@@ -77,10 +77,20 @@ void drop_tail_slash(Exchange& x) {
     x.set_target(x.arena.join(raw.substr(0, raw.size() - 1), request.target.substr(raw.size())));
 }
 
+// apisix.match_uri_encoded_slash: routes are compared with a path whose encoded slashes separate nothing.
+std::string_view path_with_encoded_slashes(Exchange& x) {
+  const std::string_view raw = x.request.target.substr(0, x.request.target.find('?'));
+  std::string_view kept;
+  const bool any = raw.contains("%2F") || raw.contains("%2f");
+  return any && http::normalize_path(raw, x.arena, kept, http::EncodedSlash::kept) ? kept : x.request.path;
+}
+
 void match(Serving& s) {
   Exchange& x = s.x;
-  if (s.session.worker().settings().delete_uri_tail_slash) drop_tail_slash(x);
-  const RouteQuestion question{x.request.method_id, x.request.host, x.request.authority, x.request.path,
+  const Settings& settings = s.session.worker().settings();
+  if (settings.delete_uri_tail_slash) drop_tail_slash(x);
+  const auto path = settings.match_encoded_slash ? path_with_encoded_slashes(x) : x.request.path;
+  const RouteQuestion question{x.request.method_id, x.request.host, x.request.authority, path,
                                x.remote.address, &x};
   RouteMatch found;
   if (!s.pinned->snapshot->router.match(question, found, s.parameters)) return;

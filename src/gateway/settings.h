@@ -32,6 +32,8 @@ struct Settings {
   plugin::Template::Escape access_log_escape = nullptr;
   std::size_t access_log_buffer = 16384;  // bytes a worker
   bool delete_uri_tail_slash = false;
+  bool match_encoded_slash = false;        // apisix.match_uri_encoded_slash
+  bool health_checks = true;               // !apisix.disable_upstream_healthcheck
   bool show_upstream_status = false;       // apisix.show_upstream_status_in_response_header
   CidrSet trusted;                         // apisix.trusted_addresses
   bool has_trusted = false;

@@ -76,7 +76,7 @@ bool is_plain(std::string_view raw) {
   return true;
 }
 
-bool decode(std::string_view raw, char* out, std::size_t& size) {
+bool decode(std::string_view raw, char* out, std::size_t& size, EncodedSlash slash) {
   size = 0;
   for (std::size_t i = 0; i < raw.size(); ++i) {
     char c = raw[i];
@@ -86,6 +86,10 @@ bool decode(std::string_view raw, char* out, std::size_t& size) {
       if (high < 0 || low < 0) return false;
       c = static_cast<char>(high * 16 + low);
       if (c == '\0') return false;
+      if (c == '/' && slash == EncodedSlash::kept) {
+        out[size++] = '%';
+        continue;  // the two digits follow as they are
+      }
       i += 2;
     }
     out[size++] = c;
@@ -149,14 +153,14 @@ std::string_view reason_of(int status) {
   return found != reasons.end() && found->status == status ? found->text : std::string_view();
 }
 
-bool normalize_path(std::string_view raw, Arena& arena, std::string_view& path) {
+bool normalize_path(std::string_view raw, Arena& arena, std::string_view& path, EncodedSlash slash) {
   if (is_plain(raw)) {
     path = raw;
     return true;
   }
   char* text = arena.text(raw.size() + 1);
   std::size_t size = 0;
-  if (!decode(raw, text, size)) return false;
+  if (!decode(raw, text, size, slash)) return false;
   if (size == 0 || text[0] != '/') {  // "*" of OPTIONS, or an encoded first slash
     path = {text, size};
     return true;

@@ -92,6 +92,8 @@ std::string_view reason_of(int status);
 
 // Percent-decoding, dot segments and double slashes resolved, as nginx makes $uri of a target. Nothing is
 // copied when nothing has to change. False for a bad escape, a NUL, or dots that climb above the root.
-bool normalize_path(std::string_view raw, Arena& arena, std::string_view& path);
+enum class EncodedSlash : std::uint8_t { decoded, kept };  // kept: "%2F" stays as it is and separates nothing
+bool normalize_path(std::string_view raw, Arena& arena, std::string_view& path,
+                    EncodedSlash slash = EncodedSlash::decoded);
 
 }  // namespace sluice::http

@@ -9,6 +9,11 @@
 namespace sluice::json {
 namespace {
 
+// Line breaks and tabs may stand in a text as they are, as in APISIX (cjson): operators paste scripts there.
+bool may_stand_in_text(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+}
+
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -186,7 +191,7 @@ class Parser {
     const char* start = at_++;
     for (;;) {
       const char* run = at_;
-      while (at_ != end_ && *at_ != '"' && *at_ != '\\' && static_cast<unsigned char>(*at_) >= 0x20) {
+      while (at_ != end_ && *at_ != '"' && *at_ != '\\' && may_stand_in_text(*at_)) {
         auto length = sequence_length(at_, end_);
         if (length == 0) return bad_string(at_, "a byte that is not UTF-8");
         at_ += length;

@@ -102,6 +102,10 @@ void read_apisix(Section apisix, Config& config) {
         "router/http",
         "'" + mode + "' is none of radixtree_host_uri, radixtree_uri, radixtree_uri_with_parameter");
   apisix.flag("delete_uri_tail_slash", config.gateway.delete_uri_tail_slash);
+  apisix.flag("match_uri_encoded_slash", config.gateway.match_encoded_slash);
+  bool no_checks = false;
+  apisix.flag("disable_upstream_healthcheck", no_checks);
+  config.gateway.health_checks = !no_checks;
   apisix.flag("show_upstream_status_in_response_header", config.gateway.show_upstream_status);
   bool tokens = true;
   apisix.flag("enable_server_tokens", tokens);

@@ -23,7 +23,7 @@ json::Names enum_names(CheckType);
 struct Node {
   std::string host;  // a name or an address, IPv6 without brackets
   std::optional<std::uint16_t> port;
-  std::int32_t weight = 1;  // 0: never chosen
+  std::int64_t weight = 1;  // 0: never chosen
   std::int32_t priority = 0;
   json::Value metadata;
   void describe(json::Fields& field);

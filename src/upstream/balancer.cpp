@@ -174,7 +174,7 @@ class ConsistentHash final : public GroupBalancer {
     for (std::size_t i = 0; i < group_count(); ++i) {
       std::vector<HashRing::Server> servers;
       for (const std::uint32_t p : group(i))
-        servers.push_back({peer(p).text, static_cast<std::uint32_t>(peer(p).weight)});
+        servers.push_back({peer(p).text, static_cast<std::uint64_t>(peer(p).weight)});
       rings_.push_back(HashRing::shared(std::move(servers)));
     }
   }
@@ -219,7 +219,7 @@ class LeastConnections final : public GroupBalancer {
       const std::size_t at = (start + step) % members.size();
       const std::uint32_t i = members[at];
       if (!eligible(peer(i), context, wanted)) continue;
-      const double score = (state.records[i]->active + 1.0) / peer(i).weight;
+      const double score = (state.records[i]->active + 1.0) / static_cast<double>(peer(i).weight);
       if (best != nullptr && score >= best_score) continue;
       best = &peer(i);
       best_score = score;

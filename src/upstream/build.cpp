@@ -9,6 +9,8 @@
 namespace sluice::upstream {
 namespace {
 
+constexpr std::int64_t weight_max = 1'000'000'000'000;  // sums of many stay within 64 bits
+
 bool is_secure(model::Scheme scheme) { return scheme == model::Scheme::https; }
 
 std::uint16_t port_of(const model::Node& node, const model::Upstream& written) {
@@ -36,7 +38,7 @@ void add_peers(const model::Node& node, const model::Upstream& written, const Lo
     peer.host = node.host;
     peer.authority = authority_of(node, peer.endpoint.port, made.secure);
     peer.text = peer.endpoint.text();
-    peer.weight = node.weight;
+    peer.weight = std::min(node.weight, weight_max);
     peer.priority = node.priority;
     made.peers.push_back(std::move(peer));
   }

@@ -10,7 +10,7 @@ namespace sluice::upstream {
 
 HashRing::HashRing(std::span<const Server> servers) {
   std::uint64_t total = 0;
-  for (const Server& server : servers) total += std::uint64_t{server.weight} * points_per_weight;
+  for (const Server& server : servers) total += server.weight * points_per_weight;
   const double scale =
       total > points_max ? static_cast<double>(points_max) / static_cast<double>(total) : 1.0;
   for (std::uint32_t index = 0; index < servers.size(); ++index) {
@@ -20,7 +20,7 @@ HashRing::HashRing(std::span<const Server> servers) {
     std::replace(id.begin(), id.end(), ':', '\0');
     const std::uint32_t base = crc32(id);
     const auto wanted = static_cast<std::uint64_t>(
-        static_cast<double>(std::uint64_t{server.weight} * points_per_weight) * scale);
+        static_cast<double>(server.weight * points_per_weight) * scale);
     std::uint32_t previous = 0;
     for (std::uint64_t i = 0; i < std::max<std::uint64_t>(wanted, 1); ++i) {
       const char bytes[4] = {static_cast<char>(previous), static_cast<char>(previous >> 8),

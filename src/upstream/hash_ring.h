@@ -20,7 +20,7 @@ class HashRing {
 
   struct Server {
     std::string id;  // "127.0.0.1:80"
-    std::uint32_t weight;
+    std::uint64_t weight;
     friend bool operator==(const Server&, const Server&) = default;
   };
   struct Point {

@@ -33,7 +33,7 @@ struct Peer {
   std::string host;      // as the operator wrote it: for pass_host node, TLS names and logs
   std::string authority;  // host and, when it is not the scheme's, port: what pass_host node sends
   std::string text;      // "127.0.0.1:80"
-  std::int32_t weight = 1;
+  std::int64_t weight = 1;  // at most 10^12
   std::int32_t priority = 0;
   PoolKey pool_key = 0;
   std::shared_ptr<PeerHealth> health;  // null when the upstream has no checks
