@@ -133,10 +133,22 @@ async::Task<Result<>> Forward::attempt(const Peer& peer, bool fresh) {
   }
   x_.upstream.connect_time = worker_.loop.now() - attempt_started_;
   connection_->count_request();
-  auto sent = co_await send_request(peer);
+  auto sending = send_request(peer);
+  auto sent = co_await sending;
   if (!sent) co_return sent;
-  auto read = co_await read_response();
-  co_return read;
+  for (;;) {
+    const Instant deadline = after(worker_.loop.now(), timeouts_.read);
+    auto reading = body_begun_
+                       ? read_beside_upload(deadline)
+                       : connection_->read_head(x_.response, worker_.settings().upstream_head, deadline);
+    auto read = co_await reading;
+    if (!read) co_return read;
+    if (x_.response.status >= 200 || x_.response.status == 101) break;
+    if (x_.response.status == 100) continue;
+    auto passed = co_await client_.send_interim(x_.response);
+    if (!passed) co_return passed;
+  }
+  co_return take_response();
 }
 
 // A TLS connection was verified for one name: it serves requests for that name only.
@@ -167,21 +179,40 @@ async::Task<Result<>> Forward::send_request(const Peer& peer) {
   write_proxy_head(x_, *upstream_, peer, target_->websocket, head);
   std::optional<std::string_view> whole = std::string_view();
   if (x_.request.body != nullptr) whole = x_.request.body->whole();
+  request_body_size_ = whole ? whole->size() : 0;
+  body_begun_ = !whole;
   const std::array pieces{piece_of(head.view()), piece_of(whole.value_or(std::string_view()))};
-  x_.upstream.bytes_sent += head.size() + pieces[1].iov_len;
-  const ssize_t written = co_await connection_->stream().write(pieces, timeouts_.send);
-  // A peer that answers before it has read everything may have closed its side: the response tells.
-  if (written < 0 && written != -EPIPE && written != -ECONNRESET) {
-    co_return std::unexpected(peer_error(written, "sending the request", reused_));
+  const std::size_t size = head.size() + pieces[1].iov_len;
+  x_.upstream.bytes_sent += size;
+  const ssize_t written = connection_->stream().try_write(pieces.data(), pieces[1].iov_len == 0 ? 1 : 2);
+  if (written != static_cast<ssize_t>(size))
+    return send_rest(std::move(head), whole.value_or(std::string_view()), written);
+  begin_upload();
+  return Result<>();
+}
+
+// What the socket did not take at once. A peer that answers before it has read everything may have closed its
+// side: the response tells.
+async::Task<Result<>> Forward::send_rest(net::Buffer head, std::string_view body, ssize_t written) {
+  ssize_t result = written == -EAGAIN ? 0 : std::min<ssize_t>(written, 0);
+  if (result == 0) {
+    const std::array pieces{piece_of(head.view()), piece_of(body)};
+    auto rest = connection_->stream().write(pieces, timeouts_.send);
+    rest.advance(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    result = co_await rest;
   }
-  if (whole) {
-    request_body_size_ = whole->size();
-  } else {
-    body_begun_ = true;
-    upload_result_ = {};
-    upload_.start(upload());
+  if (result < 0 && result != -EPIPE && result != -ECONNRESET) {
+    co_return std::unexpected(peer_error(result, "sending the request", reused_));
   }
+  begin_upload();
   co_return Result<>();
+}
+
+// A body that is not all here follows beside the wait for the response.
+void Forward::begin_upload() {
+  if (!body_begun_) return;
+  upload_result_ = {};
+  upload_.start(upload());
 }
 
 // Passes the request's body on, piece by piece.
@@ -221,32 +252,19 @@ async::Task<> Forward::upload_failed() {
   if (upload_result_) co_await async::Forever();
 }
 
-async::Task<Result<>> Forward::read_response() {
+async::Task<Result<>> Forward::read_beside_upload(Instant deadline) {
+  auto first = co_await async::first_of(
+      connection_->read_head(x_.response, worker_.settings().upstream_head, deadline), upload_failed());
+  if (first.index() == 1) co_return std::unexpected(upload_result_.error());
+  co_return std::move(std::get<0>(first));
+}
+
+Result<> Forward::take_response() {
   http::Response& response = x_.response;
-  for (;;) {
-    const Instant deadline = after(worker_.loop.now(), timeouts_.read);
-    Result<> read;
-    if (body_begun_) {
-      auto first = co_await async::first_of(
-          connection_->read_head(response, worker_.settings().upstream_head, deadline), upload_failed());
-      if (first.index() == 1) co_return std::unexpected(upload_result_.error());
-      read = std::move(std::get<0>(first));
-    } else {
-      read = co_await connection_->read_head(response, worker_.settings().upstream_head, deadline);
-    }
-    if (!read) co_return read;
-    if (response.status >= 200) break;
-    if (response.status == 101) {
-      upgraded_ = x_.request.upgrade && target_->websocket;
-      if (!upgraded_)
-        co_return fail(ErrorKind::protocol, "the upstream switched protocols without being asked",
-                       Fault::peer);
-      break;
-    }
-    if (response.status != 100) {
-      auto passed = co_await client_.send_interim(response);
-      if (!passed) co_return passed;
-    }
+  if (response.status == 101) {
+    upgraded_ = x_.request.upgrade && target_->websocket;
+    if (!upgraded_)
+      return fail(ErrorKind::protocol, "the upstream switched protocols without being asked", Fault::peer);
   }
   x_.source = plugin::ResponseSource::upstream;
   x_.upstream.status = response.status;
@@ -256,7 +274,7 @@ async::Task<Result<>> Forward::read_response() {
       x_.upstream.method.empty() ? x_.request.method_id : http::method_of(x_.upstream.method);
   if (!upgraded_) connection_->open_body(asked, response, x_.arena, timeouts_.read);
   if (asked == Method::head && x_.request.method_id != Method::head) response.content_length = 0;
-  co_return Result<>();
+  return {};
 }
 
 void Forward::note_attempt(const Peer& peer, const Result<>& outcome) {

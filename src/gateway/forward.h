@@ -39,7 +39,10 @@ class Forward {
   async::Task<Result<>> attempt(const upstream::Peer& peer, bool fresh);
   async::Task<Result<>> connect(const upstream::Peer& peer);
   async::Task<Result<>> send_request(const upstream::Peer& peer);
-  async::Task<Result<>> read_response();
+  async::Task<Result<>> send_rest(net::Buffer head, std::string_view body, ssize_t written);
+  async::Task<Result<>> read_beside_upload(Instant deadline);
+  Result<> take_response();
+  void begin_upload();
   async::Task<> upload();
   async::Task<> upload_failed();
   const upstream::Peer* pick();

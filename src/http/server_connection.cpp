@@ -32,27 +32,39 @@ async::Task<ServerConnection::Head> ServerConnection::read_head(Request& request
   parsed_size_ = 0;
   in_.need();
   in_.compact();
+  if (in_.empty() && stream_->maybe_readable()) {
+    const ssize_t count = stream_->try_read(in_.tail(), in_.room());
+    if (count > 0) in_.filled(static_cast<std::size_t>(count));
+    else if (count != -EAGAIN) return Head::closed;
+  }
+  if (!in_.empty()) {
+    if (const auto head = take_head(request)) return *head;
+  }
+  return wait_head(request);
+}
+
+// The head, when all of it is there, or what is wrong with it.
+std::optional<ServerConnection::Head> ServerConnection::take_head(Request& request) {
+  const Parsed parsed = try_parse(request);
+  if (parsed.outcome == Parsed::incomplete) return std::nullopt;
+  if (parsed.outcome == Parsed::refused) {
+    refusal_ = parsed;
+    return Head::refused;
+  }
+  in_.skip(parsed.size);
+  ++requests_;
+  make_body(request);
+  if (options_.body_bytes_max > 0 && request.content_length > options_.body_bytes_max) {
+    refusal_ = {Parsed::refused, 0, 413, "a body that is too large"};
+    return Head::refused;
+  }
+  return Head::ready;
+}
+
+async::Task<ServerConnection::Head> ServerConnection::wait_head(Request& request) {
   const Instant deadline = after(stream_->loop().now(), options_.header_timeout);
-  bool first = in_.empty();
   for (;;) {
-    if (!first) {
-      const Parsed parsed = try_parse(request);
-      if (parsed.outcome == Parsed::whole) {
-        in_.skip(parsed.size);
-        ++requests_;
-        make_body(request);
-        if (options_.body_bytes_max > 0 && request.content_length > options_.body_bytes_max) {
-          refusal_ = {Parsed::refused, 0, 413, "a body that is too large"};
-          co_return Head::refused;
-        }
-        co_return Head::ready;
-      }
-      if (parsed.outcome == Parsed::refused) {
-        refusal_ = parsed;
-        co_return Head::refused;
-      }
-      if (in_.room() == 0) in_.grow(options_.head.head_bytes_max + 1024);
-    }
+    if (in_.room() == 0) in_.grow(options_.head.head_bytes_max + 1024);
     const bool nothing_yet = in_.empty();
     const ssize_t count = co_await stream_->read(in_.tail(), in_.room(), deadline);
     if (count == -ETIMEDOUT && !nothing_yet) {
@@ -61,7 +73,7 @@ async::Task<ServerConnection::Head> ServerConnection::read_head(Request& request
     }
     if (count <= 0) co_return Head::closed;
     in_.filled(static_cast<std::size_t>(count));
-    first = false;
+    if (const auto head = take_head(request)) co_return *head;
   }
 }
 

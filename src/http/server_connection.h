@@ -71,6 +71,8 @@ class ServerConnection {
 
  private:
   Parsed try_parse(Request& request);
+  std::optional<Head> take_head(Request& request);
+  async::Task<Head> wait_head(Request& request);
   void make_body(Request& request);
   void write_head(const Request& request, const Response& response, net::Buffer& out) const;
   bool may_have_body(const Request& request, const Response& response) const;
