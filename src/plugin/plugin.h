@@ -62,6 +62,8 @@ struct Info {
 struct ConfigType {
   json::Value (*schema)() = nullptr;
   bool (*check)(const json::Value& config, json::Reader& reader) = nullptr;
+  // What was read, written again with every default; null when it does not hold.
+  json::Value (*written)(const json::Value& config, json::Reader& reader) = nullptr;
 };
 
 struct PluginType : Info {
@@ -101,6 +103,10 @@ constexpr ConfigType config_type() {
           [](const json::Value& config, json::Reader& reader) {
             C parsed;
             return json::read(config, parsed, reader);
+          },
+          [](const json::Value& config, json::Reader& reader) {
+            C parsed;
+            return json::read(config, parsed, reader) ? json::write(parsed) : json::Value();
           }};
 }
 
