@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any config for any plugin, its consumers and its metadata: it is read or refused with sentences, never more.
+// Any config for any plugin, its consumers and its metadata: it is read, or refused with sentences.
 #include <cstdint>
 
 #include "json/text.h"
