@@ -9,8 +9,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 # Asked for inside a value that the page tells as one: {ip, port} and the like.
 INSIDE = {"ip", "port", "enable_http2", "name", "key", "role", "admin", "section"}
-# Sections, told by the headings or in front of a dot.
-CALLS = r"(?:\.|->)(?:flag|text|integer|duration|size|texts|endpoint|has|raw|useless|section|find)\(\s*\"([\w-]+)\""
+READS = "flag|text|integer|duration|size|texts|endpoint|has|raw|useless|section|find"
+CALLS = r"(?:\.|->)(?:" + READS + r")\(\s*\"([\w-]+)\""
 
 
 def keys_of_code():
