@@ -108,7 +108,8 @@ VerdictTask rewrite(Serving& s) {
   if (verdict == nullptr && s.x.consumer != nullptr) {
     const Chain& before = *s.chain;
     s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer, s.x.arena);
-    verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x, &before);
+    if (s.chain != &before)
+      verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x, &before);
   }
   co_return verdict;
 }
@@ -127,7 +128,7 @@ VerdictTask answer(Serving& s) {
   }
   if (s.target == nullptr) co_return no_route();
   if (s.target->refusal != 0) co_return plugin::reply(s.target->refusal);
-  if (s.chain->runs_in(Phase::rewrite)) {
+  if (s.chain->runs_in(Phase::rewrite) || x.consumer != nullptr) {  // a global rule may know the consumer
     auto verdict = co_await rewrite(s);
     if (verdict != nullptr) co_return verdict;
   }
