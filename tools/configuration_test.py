@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""docs/configuration.md and src/main/config.cpp know the same keys."""
+"""docs/configuration.md and the code that reads config.yaml know the same keys."""
 
 import re
 import unittest
@@ -9,7 +9,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 # Asked for inside a value that the page tells as one: {ip, port} and the like.
 INSIDE = {"ip", "port", "enable_http2", "name", "key", "role", "admin", "section"}
-READS = "flag|text|integer|duration|size|texts|endpoint|has|raw|useless|section|find"
+READS = "flag|text|integer|duration|size|texts|endpoint|has|raw|section|find"
 CALLS = r"(?:\.|->)(?:" + READS + r")\(\s*\"([\w-]+)\""
 
 
@@ -18,6 +18,8 @@ def keys_of_code():
     keys = set(re.findall(CALLS, code))
     for block in re.findall(r"for \(const std::string_view \w+ :\s*\{([^}]*)\}\)", code):
         keys |= set(re.findall(r'"([\w-]+)"', block))
+    tables = (TOP / "src/main/unserved.cpp").read_text()
+    keys |= set(re.findall(r'^    \{"[\w.]*", "([\w-]+)"', tables, re.M))
     return keys
 
 

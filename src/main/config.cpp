@@ -7,7 +7,9 @@
 
 #include "gateway/access_log.h"
 #include "json/text.h"
+#include "main/environment.h"
 #include "main/section.h"
+#include "main/unserved.h"
 
 namespace sluice::main {
 namespace {
@@ -29,6 +31,15 @@ std::size_t cores() {
     count = std::min(count, share);
   }
   return count;
+}
+
+// `value` with the members named and no other.
+json::Value only(const json::Value& value, std::initializer_list<std::string_view> names) {
+  json::Value kept = json::Value::object();
+  for (const std::string_view name : names) {
+    if (const auto* member = value.find(name)) kept.set(std::string(name), *member);
+  }
+  return kept;
 }
 
 CidrSet networks(Section& section, std::string_view key, std::vector<std::string> texts) {
@@ -93,7 +104,11 @@ void read_apisix(Section apisix, Config& config) {
     add_listen(config, apisix, *listen, ipv6);
   }
   std::string mode = "radixtree_host_uri";
-  apisix.section("router").text("http", mode);
+  {
+    Section router = apisix.section("router");
+    router.text("http", mode);
+    note_unserved(router, "apisix.router");
+  }
   if (mode == "radixtree_uri") config.gateway.router = gateway::RouterMode::uri;
   else if (mode == "radixtree_uri_with_parameter")
     config.gateway.router = gateway::RouterMode::uri_with_parameter;
@@ -110,6 +125,7 @@ void read_apisix(Section apisix, Config& config) {
   bool tokens = true;
   apisix.flag("enable_server_tokens", tokens);
   config.gateway.server.server_header = tokens ? "APISIX/3.18.0" : "APISIX";
+  apisix.flag("enable_dev_mode", config.dev_mode);
   apisix.flag("enable_admin", config.admin);
   apisix.flag("enable_control", config.control);
   apisix.endpoint("control", config.control_listen);
@@ -119,17 +135,15 @@ void read_apisix(Section apisix, Config& config) {
     config.gateway.has_trusted = true;
   }
   read_resolver(apisix, ipv6, config.resolver);
-  apisix.raw(
-      "ssl");  // certificates and TLS listeners are served by a later version; ssl alone changes nothing
-  for (const std::string_view silent :
-       {"proxy_mode", "enable_admin_cors", "enable_reuseport", "id", "data_encryption", "events",
-        "enable_dev_mode", "proxy_cache", "lru"}) {
-    apisix.raw(silent);
+  note_unserved(apisix, "apisix");
+  // Of these the part that would be served is told, not each key below it.
+  for (const std::string_view part : {"ssl", "data_encryption"}) {
+    if (const auto* value = apisix.raw(part); value != nullptr && value->is_object()) {
+      const json::Value switches = only(*value, {"enable", "enable_encrypt_fields"});
+      Section below(&switches, "/apisix/" + std::string(part), apisix.findings());
+      note_unserved(below, "apisix." + std::string(part));
+    }
   }
-  apisix.useless("stream_proxy", "TCP and UDP are not proxied by this version");
-  apisix.useless("proxy_protocol", "the PROXY protocol is not spoken by this version");
-  apisix.useless("extra_lua_path", "this build has no Lua runtime");
-  apisix.useless("extra_lua_cpath", "this build has no Lua runtime");
 }
 
 // https_admin with its certificate; a CA asks clients for certificates of their own.
@@ -156,7 +170,7 @@ void read_admin(Section admin, Config& config) {
   if (version != "v3")
     admin.problem("admin_api_version", "only v3 is spoken by this version; remove the key");
   read_admin_tls(admin, config);
-  admin.raw("enable_admin_ui");
+  note_unserved(admin, "deployment.admin");
 }
 
 // `admin_key: null` asks for no key, as APISIX's tests write it; an absent or empty list has one generated.
@@ -185,8 +199,8 @@ void read_deployment(Section deployment, Config& config) {
     deployment.problem("role", "'" + role + "' is not served by this version; write traditional");
   if (Section traditional = deployment.section("role_traditional"); true)
     traditional.text("config_provider", provider);
-  for (const std::string_view other : {"role_data_plane", "role_control_plane", "etcd"})
-    deployment.raw(other);
+  deployment.raw("etcd");  // role_traditional decides whether it is used
+  note_unserved(deployment, "deployment");
   if (!provider.empty() && provider != "embedded") {
     deployment.problem(
         "role_traditional/config_provider",
@@ -200,6 +214,18 @@ void read_deployment(Section deployment, Config& config) {
     json::Findings findings;
     read_admin(Section(&rest, "/deployment/admin", deployment.findings()), config);
   }
+}
+
+// APISIX puts the text between single quotes into nginx.conf, where a backslash keeps a quote from ending it.
+std::string unquoted_by_nginx(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+    if (text[i] == '\\' && (next == '"' || next == '\'' || next == '\\')) ++i;
+    out += text[i];
+  }
+  while (out.ends_with('\n')) out.pop_back();  // of YAML's block text
+  return out;
 }
 
 void read_http(Section http, const std::string& prefix, Config& config) {
@@ -217,9 +243,12 @@ void read_http(Section http, const std::string& prefix, Config& config) {
   if (config.gateway.access_log_path == "off") config.gateway.access_log = false;
   std::string format(default_log_format), escape = "default";
   http.text("access_log_format", format);
+  format = unquoted_by_nginx(format);
   http.text("access_log_format_escape", escape);
   config.gateway.access_log_format =
       plugin::Template::compile(format, plugin::find_variable, plugin::Template::Syntax::nginx);
+  for (const std::string& name : config.gateway.access_log_format.unknown())
+    http.warn("access_log_format", "names $" + name + ", which nothing provides; it is written as -");
   config.gateway.access_log_escape = escape == "json"   ? gateway::escape_json
                                      : escape == "none" ? nullptr
                                                         : gateway::escape_default;
@@ -232,11 +261,9 @@ void read_http(Section http, const std::string& prefix, Config& config) {
   std::erase(from, "unix:");
   config.gateway.real_ip_from = networks(http, "real_ip_from", from);
   http.flag("real_ip_recursive", config.gateway.real_ip_recursive);
-  for (const std::string_view silent :
-       {"charset", "underscores_in_headers", "proxy_ssl_server_name", "upstream", "variables_hash_max_size",
-        "lua_shared_dict", "custom_lua_shared_dict"}) {
-    http.raw(silent);
-  }
+  Section upstream = http.section("upstream");
+  note_unserved(upstream, "nginx_config.http.upstream");
+  note_unserved(http, "nginx_config.http");
 }
 
 void read_nginx(Section nginx, const std::string& prefix, Config& config) {
@@ -258,18 +285,7 @@ void read_nginx(Section nginx, const std::string& prefix, Config& config) {
   nginx.duration("worker_shutdown_timeout", config.shutdown_timeout);
   nginx.section("event").integer("worker_connections", config.gateway.connections_max, 1, 1 << 30);
   read_http(nginx.section("http"), prefix, config);
-  for (const std::string_view silent : {"enable_cpu_affinity", "worker_rlimit_core", "envs",
-                                        "max_pending_timers", "max_running_timers", "meta", "stream"})
-    nginx.raw(silent);
-  for (const std::string_view snippet :
-       {"main_configuration_snippet", "http_configuration_snippet", "http_server_configuration_snippet",
-        "http_server_location_configuration_snippet", "http_admin_configuration_snippet",
-        "http_end_configuration_snippet", "stream_configuration_snippet"}) {
-    if (const auto* text = nginx.raw(snippet);
-        text != nullptr && text->is_string() && !text->as_string().empty()) {
-      nginx.useless(snippet, "nothing here is nginx; write the settings with keys of their own");
-    }
-  }
+  note_unserved(nginx, "nginx_config");
 }
 
 void read_plugin_attr(Section attr, Config& config) {
@@ -277,9 +293,9 @@ void read_plugin_attr(Section attr, Config& config) {
   prometheus.flag("enable_export_server", config.prometheus_export);
   prometheus.endpoint("export_addr", config.prometheus_listen);
   prometheus.text("export_uri", config.prometheus_uri);
-  for (const std::string_view own :
-       {"metric_prefix", "metrics", "default_buckets", "series_max", "refresh_interval", "allow_degradation"})
+  for (const std::string_view own : {"metric_prefix", "metrics", "default_buckets", "series_max"})
     prometheus.raw(own);
+  note_unserved(prometheus, "plugin_attr.prometheus");
   if (const auto* own = attr.raw("prometheus"))
     config.metrics = plugin::MetricsSettings::from(*own, attr.findings());
 }
@@ -299,21 +315,22 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     findings.problems.push_back({"", parsed.error().what, {}});
     return std::nullopt;
   }
+  resolve_environment(*parsed, "", findings);
   {
     Section root(&*parsed, "", findings);
     read_apisix(root.section("apisix"), config);
     read_deployment(root.section("deployment"), config);
     read_nginx(root.section("nginx_config"), prefix, config);
+    if (config.dev_mode) config.workers = 1;
     if (root.has("plugins")) config.plugins = root.texts("plugins");
+    note_unknown_plugins(config.plugins, findings);
     if (const auto* attr = root.raw("plugin_attr")) config.plugin_attr = *attr;
     if (config.plugin_attr.is_object()) {
-      json::Value only_known = json::Value::object();
-      if (const auto* own = config.plugin_attr.find("prometheus")) only_known.set("prometheus", *own);
-      read_plugin_attr(Section(&only_known, "/plugin_attr", findings), config);
+      const json::Value read_here = only(config.plugin_attr, {"prometheus"});
+      read_plugin_attr(Section(&read_here, "/plugin_attr", findings), config);
+      note_unread_plugins(config.plugin_attr, findings);
     }
-    for (const std::string_view other :
-         {"stream_plugins", "discovery", "graphql", "ext-plugin", "wasm", "xrpc", "etcd"})
-      root.raw(other);
+    note_unserved(root, "");
   }
   if (!findings.ok()) return std::nullopt;
   return config;

@@ -20,6 +20,7 @@ namespace sluice::main {
 struct Config {
   gateway::Settings gateway;
   std::size_t workers = 1;
+  bool dev_mode = false;                // one worker, whatever worker_processes says
   log::Level error_log_level = log::Level::warn;
   std::string error_log = "logs/error.log";
   std::string user;                     // to become, when started as root

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace sluice::main {
 namespace {
 
@@ -126,6 +128,132 @@ TEST(Config, WarnsAboutKeysThatMeanNothing) {
   EXPECT_TRUE(names(got.findings.warnings, "/apisix/node_lisen"));
   EXPECT_TRUE(names(got.findings.warnings, "/apisix/stream_proxy"));
   EXPECT_TRUE(names(got.findings.warnings, "/nginx_confg"));
+}
+
+// A key of APISIX's is served, named in a warning, or read over because nothing is missed without it; none is
+// unknown.
+TEST(Config, KnowsEveryKeyOfApisix) {
+  const Read got = read(R"(
+apisix:
+  {node_listen: [9080], enable_admin: true, enable_dev_mode: false, enable_reuseport: true, enable_ipv6: true,
+   show_upstream_status_in_response_header: false, enable_http2: false, enable_server_tokens: true,
+   extra_lua_path: "", extra_lua_cpath: "", lua_module_hook: "", delete_uri_tail_slash: false,
+   normalize_uri_like_servlet: false, match_uri_encoded_slash: false, max_post_args_readable_size: 64,
+   router: {http: radixtree_host_uri, ssl: radixtree_sni}, proxy_mode: http, resolver_timeout: 5,
+   dns_resolver: [10.0.0.2], dns_resolver_valid: 30, enable_resolv_search_opt: true, enable_control: true,
+   control: {ip: 127.0.0.1, port: 9090}, status: {ip: 127.0.0.1, port: 7085}, trusted_addresses: [10.0.0.1],
+   disable_sync_configuration_during_start: false, worker_startup_time_threshold: 60, tracing: false,
+   disable_upstream_healthcheck: false, events: {module: lua-resty-events}, lru: {secret: {ttl: 300}},
+   ssl: {enable: false, listen: [{port: 9443, enable_http3: false}], ssl_protocols: TLSv1.3},
+   data_encryption: {enable_encrypt_fields: false, keyring: [a]}}
+nginx_config:
+  {error_log: logs/error.log, error_log_level: warn, worker_processes: auto, enable_cpu_affinity: false,
+   worker_rlimit_nofile: 20480, worker_shutdown_timeout: 240s, max_pending_timers: 16384,
+   max_running_timers: 4096, event: {worker_connections: 10620}, envs: [HOME],
+   meta: {lua_shared_dict: {prometheus-metrics: 15m}}, stream: {enable_access_log: false},
+   main_configuration_snippet: "# nothing\n  # here\n", http_configuration_snippet: "",
+   http:
+    {enable_access_log: true, access_log: logs/access.log, access_log_buffer: 16384, access_log_format: a,
+     access_log_format_escape: default, keepalive_timeout: 60s, client_header_timeout: 60s,
+     client_body_timeout: 60s, client_max_body_size: 0, send_timeout: 10s, underscores_in_headers: "on",
+     real_ip_header: X-Real-IP, real_ip_recursive: "off", real_ip_from: [127.0.0.1, "unix:"],
+     custom_lua_shared_dict: {a: 1m}, proxy_ssl_server_name: true, variables_hash_max_size: 2048,
+     upstream: {keepalive: 320, keepalive_requests: 1000, keepalive_timeout: 60s},
+     lua_shared_dict: {discovery: 1m}}}
+stream_plugins: [ip-restriction]
+graphql: {max_size: 1048576}
+plugins: [key-auth, cors]
+plugin_attr:
+  {prometheus: {export_uri: /m, metric_prefix: a_, enable_export_server: true, refresh_interval: 15,
+                export_addr: {ip: 127.0.0.1, port: 9091}, default_buckets: [10]}}
+deployment:
+  {role: traditional, role_traditional: {config_provider: embedded}, etcd: {host: ["http://127.0.0.1:2379"]},
+   role_data_plane: {config_provider: etcd}, role_control_plane: {config_provider: etcd},
+   admin: {admin_key_required: true, admin_key: [{name: a, key: "", role: admin}], enable_admin_cors: true,
+           enable_admin_ui: false, allow_admin: [127.0.0.0/24], admin_listen: {ip: 127.0.0.1, port: 9180},
+           https_admin: false, admin_api_mtls: {admin_ssl_cert: ""}, admin_api_version: v3}}
+)");
+  ASSERT_TRUE(got.config) << got.findings.problems.front().path << got.findings.problems.front().what;
+  for (const auto& warning : got.findings.warnings) ADD_FAILURE() << warning.path << " " << warning.what;
+}
+
+TEST(Config, NamesWhatWouldBeMissed) {
+  struct Case {
+    std::string_view text, path;
+  };
+  for (const auto& [text, path] : {
+           Case{"apisix: {enable_http2: true}", "/apisix/enable_http2"},
+           {"apisix: {proxy_mode: http&stream}", "/apisix/proxy_mode"},
+           {"apisix: {ssl: {enable: true}}", "/apisix/ssl/enable"},
+           {"apisix: {ssl: {listen: [{port: 9443}]}}", ""},
+           {"apisix: {data_encryption: {enable_encrypt_fields: true}}",
+            "/apisix/data_encryption/enable_encrypt_fields"},
+           {"apisix: {router: {ssl: other}}", "/apisix/router/ssl"},
+           {"apisix: {extra_lua_path: /a}", "/apisix/extra_lua_path"},
+           {"apisix: {proxy_cache: {cache_ttl: 10s}}", "/apisix/proxy_cache"},
+           {"apisix: {normalize_uri_like_servlet: true}", "/apisix/normalize_uri_like_servlet"},
+           {"apisix: {tracing: true}", "/apisix/tracing"},
+           {"apisix: {id: here}", "/apisix/id"},
+           {"apisix: {allow_admin: [10.0.0.0/8]}", "/apisix/allow_admin"},
+           {"apisix: {config_center: etcd}", "/apisix/config_center"},
+           {"deployment: {admin: {enable_admin_ui: true}}", "/deployment/admin/enable_admin_ui"},
+           {"nginx_config: {enable_cpu_affinity: true}", "/nginx_config/enable_cpu_affinity"},
+           {"nginx_config: {worker_rlimit_core: 1G}", "/nginx_config/worker_rlimit_core"},
+           {"nginx_config: {http_configuration_snippet: \"# a\\nlog_format b;\"}",
+            "/nginx_config/http_configuration_snippet"},
+           {"nginx_config: {http: {charset: utf-8}}", "/nginx_config/http/charset"},
+           {"nginx_config: {http: {underscores_in_headers: off}}",
+            "/nginx_config/http/underscores_in_headers"},
+           {"nginx_config: {http: {proxy_ssl_server_name: false}}",
+            "/nginx_config/http/proxy_ssl_server_name"},
+           {"nginx_config: {http: {upstream: {keepalive: 10}}}", "/nginx_config/http/upstream/keepalive"},
+           {"nginx_config: {http: {access_log_format: $nobody}}", "/nginx_config/http/access_log_format"},
+           {"discovery: {dns: {servers: [a]}}", "/discovery"},
+           {"ext-plugin: {cmd: [a]}", "/ext-plugin"},
+           {"wasm: {plugins: [{name: a}]}", "/wasm"},
+           {"xrpc: {protocols: [{name: a}]}", "/xrpc"},
+           {"etcd: {host: [a]}", "/etcd"},
+           {"plugins: [key-auth, no-such-plugin, nor-this]", "/plugins"},
+           {"plugin_attr: {skywalking: {service_name: a}}", "/plugin_attr/skywalking"},
+       }) {
+    const Read got = read(text);
+    EXPECT_TRUE(got.config) << text;
+    EXPECT_EQ(got.findings.warnings.size(), path.empty() ? 0u : 1u) << text;
+    if (!path.empty()) {
+      EXPECT_TRUE(names(got.findings.warnings, path)) << text;
+    }
+  }
+}
+
+TEST(Config, TakesValuesFromTheEnvironment) {
+  ::setenv("SLUICE_TEST_PORT", "9083", 1);
+  ::setenv("SLUICE_TEST_FLAG", "false", 1);
+  const Read got = read(R"(
+apisix:
+  node_listen: ${{SLUICE_TEST_PORT}}
+  enable_ipv6: "${{ SLUICE_TEST_FLAG }}"
+deployment: {admin: {admin_listen: {ip: "127.0.0.${{SLUICE_TEST_NONE:=7}}"}}}
+)");
+  ASSERT_TRUE(got.config) << got.findings.problems.front().what;
+  ASSERT_EQ(got.config->gateway.listen.size(), 1u);
+  EXPECT_EQ(got.config->gateway.listen[0].endpoint.text(), "0.0.0.0:9083");
+  EXPECT_EQ(got.config->admin_listen.text(), "127.0.0.7:9180");
+  const Read missing = read("nginx_config: {error_log: \"logs/${{SLUICE_TEST_NONE}}.log\"}");
+  EXPECT_FALSE(missing.config);
+  EXPECT_TRUE(names(missing.findings.problems, "/nginx_config/error_log"));
+}
+
+TEST(Config, TakesALogFormatAsNginxDoes) {
+  const Read got =
+      read("nginx_config:\n  http:\n    access_log_format: |\n      \"$status\" \\\"$host\\\" \\\\\n");
+  ASSERT_TRUE(got.config);
+  EXPECT_EQ(got.config->gateway.access_log_format.text(), "\"$status\" \"$host\" \\");
+}
+
+TEST(Config, HasOneWorkerToDevelopWith) {
+  const Read got = read("apisix: {enable_dev_mode: true}\nnginx_config: {worker_processes: 4}");
+  ASSERT_TRUE(got.config);
+  EXPECT_EQ(got.config->workers, 1u);
 }
 
 TEST(Config, RefusesWhatIsNoYaml) {

@@ -53,9 +53,6 @@ Process::~Process() {
 }
 
 Result<> Process::start() {
-  for (const auto& name : registry_.unknown()) {
-    log::warn("config.yaml: /plugins names {}, which this version does not have; it is left out", name);
-  }
   signals_ = std::make_unique<Signals>(control_,
                                        std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP},
                                        [this](int number) { on_signal(number); });

@@ -125,8 +125,4 @@ void Section::endpoint(std::string_view key, Endpoint& into) {
   else place.problem("ip", "'" + ip + "' is no IP address");
 }
 
-void Section::useless(std::string_view key, std::string_view instead) {
-  if (has(key)) warn(key, "has no meaning for Sluice: " + std::string(instead));
-}
-
 }  // namespace sluice::main

@@ -40,8 +40,6 @@ class Section {
   std::vector<std::string> texts(std::string_view key);
   // {ip, port}.
   void endpoint(std::string_view key, Endpoint& into);
-  // Known, and of no use here: a warning that says what to do instead.
-  void useless(std::string_view key, std::string_view instead);
 
   json::Findings& findings() { return findings_; }
   void problem(std::string_view key, std::string what);

@@ -14,10 +14,6 @@ Registry::Registry(std::span<const PluginType* const> all, const std::vector<std
     types_.push_back(type);
     by_name_.emplace(type->name, type);
   }
-  for (const auto& name : enabled) {
-    if (std::ranges::none_of(all, [&](const PluginType* type) { return type->name == name; }))
-      unknown_.push_back(name);
-  }
 }
 
 const PluginType* Registry::find(std::string_view name) const {

@@ -14,8 +14,8 @@ namespace sluice::plugin {
 
 class Registry {
  public:
-  // Numbers every type of `all`; `enabled` names those that run (empty: all). Names that are none are in
-  // `unknown`.
+  // Numbers every type of `all`; `enabled` names those that run (empty: all); names that are none are passed
+  // over.
   Registry(std::span<const PluginType* const> all, const std::vector<std::string>& enabled);
 
   // Null when there is none of that name, or it is not enabled.
@@ -23,12 +23,10 @@ class Registry {
   // Enabled ones, in the order they run.
   const std::vector<const PluginType*>& types() const { return types_; }
   std::size_t size() const { return count_; }  // of numbers given
-  const std::vector<std::string>& unknown() const { return unknown_; }
 
  private:
   std::vector<const PluginType*> types_;
   std::unordered_map<std::string_view, const PluginType*> by_name_;
-  std::vector<std::string> unknown_;
   std::size_t count_;
 };
 
