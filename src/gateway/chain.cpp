@@ -69,7 +69,8 @@ VerdictTask wait_and_go_on(Walk walk, const Link* link, VerdictTask waiting) {
 
 }  // namespace
 
-Chain::Chain(std::vector<Link> links) : links_(std::move(links)) {
+Chain::Chain(std::vector<Link> links, Hidden hidden)
+    : links_(std::move(links)), hidden_(std::move(hidden)) {
   for (std::size_t i = 1; i < links_.size(); ++i) {  // few links, almost in order: insertion, which is stable
     for (std::size_t j = i; j > 0 && links_[j - 1].priority < links_[j].priority; --j)
       std::swap(links_[j - 1], links_[j]);
@@ -77,16 +78,23 @@ Chain::Chain(std::vector<Link> links) : links_(std::move(links)) {
   for (const Link& link : links_) phases_ |= link.type->phases;
 }
 
+bool Chain::replaces(const plugin::PluginType* type) const {
+  return std::ranges::find(links_, type, &Link::type) != links_.end() ||
+         std::ranges::find(hidden_, type) != hidden_.end();
+}
+
 Chain Chain::merge(const Chain& upper, const Chain& lower) {
   if (lower.empty()) return upper;
   if (upper.empty()) return lower;
   std::vector<Link> links = upper.links_;
+  Hidden hidden = upper.hidden_;
   for (const Link& link : lower.links_) {
-    const bool replaced =
-        std::ranges::any_of(upper.links_, [&](const Link& l) { return l.type == link.type; });
-    if (!replaced) links.push_back(link);
+    if (!upper.replaces(link.type)) links.push_back(link);
   }
-  return Chain(std::move(links));
+  for (const auto* type : lower.hidden_) {
+    if (!upper.replaces(type)) hidden.push_back(type);
+  }
+  return Chain(std::move(links), std::move(hidden));
 }
 
 VerdictTask run(const Chain& chain, Phase phase, Step step, Exchange& x, const Chain* except) {

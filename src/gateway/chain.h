@@ -31,18 +31,24 @@ struct Link {
 
 class Chain {
  public:
-  Chain() = default;
-  explicit Chain(std::vector<Link> links);
+  // Plugins that are written down but switched off (`_meta.disable`): they run neither here nor from below.
+  using Hidden = std::vector<const plugin::PluginType*>;
 
-  // Plugins of `upper` stand in for the same plugin of `lower`.
+  Chain() = default;
+  explicit Chain(std::vector<Link> links, Hidden hidden = {});
+
+  // Plugins of `upper`, also those switched off there, stand in for the same plugin of `lower`.
   static Chain merge(const Chain& upper, const Chain& lower);
 
   const std::vector<Link>& links() const { return links_; }
   bool runs_in(plugin::Phase phase) const { return (phases_ & static_cast<std::uint8_t>(phase)) != 0; }
-  bool empty() const { return links_.empty(); }
+  bool empty() const { return links_.empty() && hidden_.empty(); }
 
  private:
+  bool replaces(const plugin::PluginType* type) const;
+
   std::vector<Link> links_;  // by priority, highest first
+  Hidden hidden_;
   std::uint8_t phases_ = 0;
 };
 

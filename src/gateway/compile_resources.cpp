@@ -84,8 +84,10 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
   return link;
 }
 
-bool Compiler::add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain,
-                         std::vector<Link>& links) {
+std::optional<Chain> Compiler::make_chain(Making& making, const model::PluginConfigs& plugins,
+                                          const Chain* old_chain) {
+  std::vector<Link> links;
+  Chain::Hidden hidden;
   std::optional<json::Value> old;
   if (making.old != nullptr && old_chain != nullptr) {
     if (auto parsed = json::parse(making.old->text)) old = std::move(*parsed);
@@ -104,20 +106,20 @@ bool Compiler::add_links(Making& making, const model::PluginConfigs& plugins, co
       }
     }
     auto link = make_link(*type, config, making.key);
-    if (!link) return false;
+    if (!link) return std::nullopt;
     if (link->plugin != nullptr) links.push_back(std::move(*link));
+    else hidden.push_back(type);
   }
-  return true;
+  return Chain(std::move(links), std::move(hidden));
 }
 
 template <class T>
 bool Compiler::make_plugins(Making& making, const json::Value& value) {
   T written;
-  std::vector<Link> links;
   if (!read_as(value, written, making.key)) return false;
-  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links))
-    return false;
-  making.fresh.chain = Chain(std::move(links));
+  auto chain = make_chain(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain);
+  if (!chain) return false;
+  making.fresh.chain = std::move(*chain);
   return true;
 }
 template bool Compiler::make_plugins<model::PluginConfig>(Making&, const json::Value&);
@@ -163,12 +165,11 @@ bool Compiler::make_upstream(Making& making, const json::Value& value) {
 
 bool Compiler::make_service(Making& making, const json::Value& value) {
   model::Service written;
-  std::vector<Link> links;
   if (!read_as(value, written, making.key)) return false;
-  if (!add_links(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain, links))
-    return false;
+  auto chain = make_chain(making, written.plugins, making.old == nullptr ? nullptr : &making.old->chain);
+  if (!chain) return false;
   Item& fresh = making.fresh;
-  fresh.chain = Chain(std::move(links));
+  fresh.chain = std::move(*chain);
   fresh.info.id = making.id;
   fresh.info.name = written.name;
   fresh.hosts = written.hosts;
@@ -223,12 +224,12 @@ void Compiler::find_target(Making& making, const model::Route& written, RouteTar
 
 bool Compiler::make_route(Making& making, const json::Value& value) {
   model::Route written;
-  std::vector<Link> links;
   if (!read_as(value, written, making.key)) return false;
   const bool had = making.old != nullptr && making.old->target != nullptr;
-  if (!add_links(making, written.plugins, had ? &making.old->target->chain : nullptr, links)) return false;
+  auto chain = make_chain(making, written.plugins, had ? &making.old->target->chain : nullptr);
+  if (!chain) return false;
   auto target = std::make_shared<RouteTarget>();
-  target->chain = merge_lower(making, written, Chain(std::move(links)), *target);
+  target->chain = merge_lower(making, written, std::move(*chain), *target);
   find_target(making, written, *target);
   if (written.upstream && target->own == nullptr) return false;
   making.fresh.target = target;
@@ -291,8 +292,6 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
   entry->consumer.name = written.username;
   entry->consumer.group_id = written.group_id.text;
   entry->consumer.labels = written.labels;
-  for (const auto& [name, value] : written.labels)
-    if (name == "custom_id") entry->consumer.custom_id = value;
   for (const auto& [name, text] : written.labels) {
     if (name == "custom_id") entry->consumer.custom_id = text;
   }
@@ -306,10 +305,10 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
       return false;
     }
   }
-  std::vector<Link> links;
   const bool had = making.old != nullptr && making.old->consumer != nullptr;
-  if (!add_links(making, ordinary, had ? &making.old->consumer->chain : nullptr, links)) return false;
-  entry->chain = Chain(std::move(links));
+  auto chain = make_chain(making, ordinary, had ? &making.old->consumer->chain : nullptr);
+  if (!chain) return false;
+  entry->chain = std::move(*chain);
   uses(making, "consumer_groups", written.group_id);
   if (!written.group_id.empty()) {
     if (const auto* group = find("consumer_groups", written.group_id.text))

@@ -87,8 +87,9 @@ class Compiler {
   void remake_dependents(std::string_view kind, std::string_view id);
   void remake_global();
 
-  bool add_links(Making& making, const model::PluginConfigs& plugins, const Chain* old_chain,
-                 std::vector<Link>& links);
+  // Links of `old_chain` (may be null) whose configs have not changed are kept.
+  std::optional<Chain> make_chain(Making& making, const model::PluginConfigs& plugins,
+                                  const Chain* old_chain);
   bool add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config,
                            ConsumerEntry& entry);
   std::optional<Link> make_link(const plugin::PluginType& type, const json::Value& config,

@@ -20,11 +20,6 @@ void Exchange::authenticate(const Consumer& found) {
   request.headers.remove("X-Credential-Identifier");
   if (found.custom_id.empty()) request.headers.remove("X-Consumer-Custom-Id");
   else request.headers.set("X-Consumer-Custom-Id", found.custom_id);
-  // The upstream may believe these: what the client says of itself under the same names goes.
-  request.headers.set("X-Consumer-Username", found.name);
-  request.headers.remove("X-Credential-Identifier");
-  if (found.custom_id.empty()) request.headers.remove("X-Consumer-Custom-ID");
-  else request.headers.set("X-Consumer-Custom-ID", found.custom_id);
 }
 
 void Exchange::set_target(std::string_view target) {
