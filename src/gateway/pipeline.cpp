@@ -67,14 +67,9 @@ struct Serving {
   Exchange::Parameter parameters[parameters_max];
 };
 
-// apisix.delete_uri_tail_slash: "/a/" is routed, and asked for, as "/a".
+// apisix.delete_uri_tail_slash: "/a/" is routed as "/a"; the upstream is asked for what the client wrote.
 void drop_tail_slash(Exchange& x) {
-  http::Request& request = x.request;
-  if (request.path.size() < 2 || !request.path.ends_with('/')) return;
-  request.path.remove_suffix(1);
-  std::string_view raw = request.target.substr(0, request.target.find('?'));
-  if (raw.ends_with('/'))
-    x.set_target(x.arena.join(raw.substr(0, raw.size() - 1), request.target.substr(raw.size())));
+  if (x.request.path.size() > 1 && x.request.path.ends_with('/')) x.request.path.remove_suffix(1);
 }
 
 // apisix.match_uri_encoded_slash: routes are compared with a path whose encoded slashes separate nothing.
