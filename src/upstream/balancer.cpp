@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a peer is picked. Every balancer works on groups of one priority, highest first: a lower group is asked
-// only when the ones above have no peer left for this request. Peers of weight 0 are in no group.
+// only when the ones above have no peer left for this request. Peers of weight 0 are spare: they are asked,
+// with equal shares, only when no peer with a weight is well.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -41,22 +42,27 @@ bool eligible(const Peer& peer, const PickContext& context, Wanted wanted) {
   return std::find(context.tried.begin(), context.tried.end(), &peer) == context.tried.end();
 }
 
+// Spare peers share equally.
+std::int64_t share_of(const Peer& peer) { return std::max<std::int64_t>(peer.weight, 1); }
+
 class GroupBalancer : public Balancer {
  public:
   explicit GroupBalancer(const std::vector<Peer>& peers) : peers_(peers), version_(next_version()) {
-    std::map<std::int32_t, Group, std::greater<>> by_priority;
-    for (std::uint32_t i = 0; i < peers.size(); ++i) {
-      if (peers[i].weight > 0) by_priority[peers[i].priority].push_back(i);
-    }
+    std::map<std::int32_t, Group, std::greater<>> by_priority, spare;
+    for (std::uint32_t i = 0; i < peers.size(); ++i)
+      (peers[i].weight > 0 ? by_priority : spare)[peers[i].priority].push_back(i);
     for (auto& [priority, group] : by_priority) groups_.push_back(std::move(group));
+    weighted_count_ = groups_.size();
+    for (auto& [priority, group] : spare) groups_.push_back(std::move(group));
   }
 
   const Peer* pick(PickContext& context) const final {
     State& state = state_of(context);
-    if (const Peer* peer = pick_any(context, state, Wanted::usable)) return peer;
-    const bool all_unhealthy = std::none_of(peers_.begin(), peers_.end(),
-                                            [](const Peer& peer) { return peer.weight > 0 && usable(peer); });
-    return all_unhealthy ? pick_any(context, state, Wanted::any) : nullptr;
+    if (const Peer* peer = pick_any(context, state, Wanted::usable, 0, weighted_count_)) return peer;
+    if (any_usable(true)) return nullptr;  // all of those were tried
+    if (any_usable(false)) return pick_any(context, state, Wanted::usable, weighted_count_, groups_.size());
+    const std::size_t last = weighted_count_ > 0 ? weighted_count_ : groups_.size();
+    return pick_any(context, state, Wanted::any, 0, last);
   }
 
  protected:
@@ -81,8 +87,15 @@ class GroupBalancer : public Balancer {
     return ++last;
   }
 
-  const Peer* pick_any(PickContext& context, State& state, Wanted wanted) const {
-    for (std::size_t i = 0; i < groups_.size(); ++i) {
+  bool any_usable(bool weighted) const {
+    return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+      return (peer.weight > 0) == weighted && usable(peer);
+    });
+  }
+
+  const Peer* pick_any(PickContext& context, State& state, Wanted wanted, std::size_t first,
+                       std::size_t last) const {
+    for (std::size_t i = first; i < last; ++i) {
       if (const Peer* peer = pick_from(i, context, state, wanted)) return peer;
     }
     return nullptr;
@@ -110,6 +123,7 @@ class GroupBalancer : public Balancer {
 
   const std::vector<Peer>& peers_;
   std::vector<Group> groups_;
+  std::size_t weighted_count_ = 0;  // groups behind these are of spare peers
   std::uint64_t version_;
 };
 
@@ -174,7 +188,7 @@ class ConsistentHash final : public GroupBalancer {
     for (std::size_t i = 0; i < group_count(); ++i) {
       std::vector<HashRing::Server> servers;
       for (const std::uint32_t p : group(i))
-        servers.push_back({peer(p).text, static_cast<std::uint64_t>(peer(p).weight)});
+        servers.push_back({peer(p).text, static_cast<std::uint64_t>(share_of(peer(p)))});
       rings_.push_back(HashRing::shared(std::move(servers)));
     }
   }
@@ -219,7 +233,7 @@ class LeastConnections final : public GroupBalancer {
       const std::size_t at = (start + step) % members.size();
       const std::uint32_t i = members[at];
       if (!eligible(peer(i), context, wanted)) continue;
-      const double score = (state.records[i]->active + 1.0) / static_cast<double>(peer(i).weight);
+      const double score = (state.records[i]->active + 1.0) / static_cast<double>(share_of(peer(i)));
       if (best != nullptr && score >= best_score) continue;
       best = &peer(i);
       best_score = score;

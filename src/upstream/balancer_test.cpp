@@ -61,6 +61,38 @@ using Seen = std::map<std::string, int>;
 constexpr auto all_types = {model::Balancer::roundrobin, model::Balancer::chash, model::Balancer::least_conn,
                             model::Balancer::ewma};
 
+TEST(Balancers, asks_peers_of_weight_0_when_no_other_is_well) {
+  for (const auto type : all_types) {
+    Cluster cluster(type, {{"10.0.0.1:80", 1}, {"10.0.0.2:80", 0}, {"10.0.0.3:80", 0}}, true);
+    EXPECT_EQ(cluster.pick_many(50), (Seen{{"1", 50}}));
+    cluster.set_health(0, false);
+    const Seen spare = cluster.pick_many(50);
+    EXPECT_EQ(spare.count("1"), 0u);
+    EXPECT_EQ(spare.size(), 2u);
+    cluster.set_health(1, false);
+    cluster.set_health(2, false);
+    EXPECT_EQ(cluster.pick_many(50), (Seen{{"1", 50}}));  // nobody is well: as if all were
+  }
+}
+
+TEST(Balancers, shares_equally_among_peers_of_weight_0_when_all_are) {
+  for (const auto type : all_types) {
+    Cluster cluster(type, {{"10.0.0.1:80", 0}, {"10.0.0.2:80", 0}});
+    EXPECT_EQ(cluster.pick_many(50).size(), 2u);
+    cluster.tried = {cluster.last};
+    EXPECT_NE(cluster.pick(), "-");
+  }
+}
+
+TEST(Balancers, does_not_retry_on_a_peer_of_weight_0_while_a_tried_one_is_well) {
+  for (const auto type : all_types) {
+    Cluster cluster(type, {{"10.0.0.1:80", 1}, {"10.0.0.2:80", 0}});
+    EXPECT_EQ(cluster.pick(), "1");
+    cluster.tried = {cluster.last};
+    EXPECT_EQ(cluster.pick(), "-");
+  }
+}
+
 TEST(RoundRobin, shares_by_weight_and_interleaves) {
   Cluster equal(model::Balancer::roundrobin, {{"10.0.0.1:80"}, {"10.0.0.2:80"}, {"10.0.0.3:80"}});
   EXPECT_EQ(equal.pick_many(300), (Seen{{"1", 100}, {"2", 100}, {"3", 100}}));
@@ -116,7 +148,7 @@ TEST(Balancers, use_all_when_all_are_unhealthy) {
   }
   for (const auto type : all_types) {
     Cluster none(type, {{"10.0.0.1:80", 0}});
-    EXPECT_EQ(none.pick(), "-");
+    EXPECT_EQ(none.pick(), "1");
     EXPECT_EQ(Cluster(type, {}).pick(), "-");
   }
 }
