@@ -210,8 +210,10 @@ void Fields::needs(std::string_view name, Group others) {
   if (!has(name)) return;
   for (auto other : others) {
     if (has(other)) continue;
-    reader_->fail_member(other, fmt::format("is required when {} is given", name),
-                         fmt::format("property \"{}\" is required when \"{}\" is set", other, name));
+    reader_->fail_member(
+        other, fmt::format("is required when {} is given", name),
+        fmt::format("failed to validate dependent schema for \"{}\": property \"{}\" is required", name,
+                    other));
   }
 }
 

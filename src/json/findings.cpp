@@ -48,7 +48,7 @@ std::string Reader::path() const {
 }
 
 std::string Reader::sentence_start() const {
-  std::string text = opening_;
+  std::string text = always_ + opening_;
   for (const auto& step : steps_) {
     if (step.index != no_index) {
       text += fmt::format("failed to validate item {}: ", step.index + 1);
@@ -86,7 +86,7 @@ bool Reader::fail_member(std::string_view member, std::string what, std::string 
 bool Reader::fail_plainly(std::string_view member, std::string what, std::string sentence) {
   auto where = path();
   if (!member.empty()) where += "/" + pointer_segment(member);
-  return add({std::move(where), std::move(what), std::move(sentence)});
+  return add({std::move(where), std::move(what), always_ + sentence});
 }
 
 bool Reader::adopt(Findings found, std::string apisix) {

@@ -47,9 +47,11 @@ Value to_value(const Problems& problems);
 class Reader {
  public:
   // `base` is the path of the document read inside a larger one, `opening` what APISIX says before the
-  // sentence.
-  explicit Reader(Findings& findings, std::string base = {}, std::string opening = {})
-      : findings_(&findings), base_(std::move(base)), opening_(std::move(opening)) {}
+  // sentence; `always` what it says even before a plain one.
+  explicit Reader(Findings& findings, std::string base = {}, std::string opening = {},
+                  std::string always = {})
+      : findings_(&findings), base_(std::move(base)), opening_(std::move(opening)),
+        always_(std::move(always)) {}
 
   // A problem of the value being read; always false, so that a codec can return it. `apisix` is APISIX's
   // wording where it differs.
@@ -57,7 +59,7 @@ class Reader {
   // A problem of a member of the object being read. `apisix` speaks of the object (`property "x" is
   // required`).
   bool fail_member(std::string_view member, std::string what, std::string apisix = {});
-  // The same, where `sentence` is all that APISIX says. `member` may be empty: the value itself.
+  // The same, where `sentence` is all that APISIX says of it. `member` may be empty: the value itself.
   bool fail_plainly(std::string_view member, std::string what, std::string sentence);
   // Takes over what was found in a part that was read on the side; `sentence` replaces APISIX's words of
   // each.
@@ -97,7 +99,7 @@ class Reader {
   bool add(Problem problem);
 
   Findings* findings_;
-  std::string base_, opening_;
+  std::string base_, opening_, always_;
   std::vector<Place> steps_;
   std::size_t dropped_ = 0;
 };

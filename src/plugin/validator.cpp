@@ -71,12 +71,13 @@ void Validator::check_plugin(const Resource& resource, std::string_view user, co
     return;
   }
   auto path = "/plugins/" + name;
-  Reader reader(findings, path,
-                fmt::format("{}failed to check the configuration of plugin {} err: ", before, name));
+  auto opening = fmt::format("{}failed to check the configuration of plugin {} err: ", before, name);
+  Reader meta_reader(findings, path, opening);  // what APISIX says of _meta.filter stands alone
   Value own;
   Meta meta;
-  split_meta(config, own, meta, reader);
+  split_meta(config, own, meta, meta_reader);
   if (!meta.disable) {
+    Reader reader(findings, path, {}, std::move(opening));
     check_config(resource, user, *type, own, reader);
     return;
   }
@@ -106,7 +107,8 @@ void Validator::check_credential(const PluginType& type, const Value& config, st
   if (!type.make_consumer(config, again, credential)) return;
   auto owner = find_owner(type, credential);
   if (owner.empty() || owner == user) return;
-  reader.fail_plainly("", fmt::format("consumer {} has the same credential: each must be unique", owner),
+  Reader plain(reader.findings(), reader.path());
+  plain.fail_plainly("", fmt::format("consumer {} has the same credential: each must be unique", owner),
                       fmt::format("duplicate key of plugin {} found with consumer: {}", type.name, owner));
 }
 

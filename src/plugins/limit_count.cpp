@@ -159,9 +159,9 @@ class LimitCount final : public plugin::Plugin {
       field.check_plainly(!(plain && field.has("rules")), "rules", "does not go with count and time_window",
                           std::string(both));
       if (!field.has("rules")) {
-        field.check_plainly(field.has("count"), "count", "is required", "property \"count\" is required");
-        field.check_plainly(field.has("time_window"), "time_window", "is required",
-                            "property \"time_window\" is required");
+        constexpr std::string_view neither = "value should match only one schema, but matches none";
+        field.check(field.has("count"), "count", "is required", std::string(neither));
+        field.check(field.has("time_window"), "time_window", "is required", std::string(neither));
       }
       field.check_plainly(group.empty() || rules.empty(), "group", "does not go with rules",
                           "group and rules cannot be specified at the same time");

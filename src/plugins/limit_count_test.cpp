@@ -118,7 +118,8 @@ TEST(LimitCount, metadata_names_headers) {
 }
 
 TEST(LimitCount, problems) {
-  EXPECT_EQ(problem_of(limit_count, R"({"time_window": 1})"), "property \"count\" is required");
+  EXPECT_EQ(problem_of(limit_count, R"({"time_window": 1})"),
+            "value should match only one schema, but matches none");
   EXPECT_EQ(problem_of(limit_count, R"({"count": 1, "time_window": 1, "rules": []})"),
             "count/time_window and rules cannot be specified at the same time");
   EXPECT_EQ(problem_of(limit_count, R"({"rules": [{"count": 1, "time_window": 1, "key": "$a"},
