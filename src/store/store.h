@@ -40,7 +40,7 @@ struct Condition {
     exists,        // the key is there
     absent,        // it is not
     unchanged,     // its `modified` is still `revision`
-    unreferenced,  // no entry outside this transaction's removals was written with a reference to it
+    unreferenced,  // no entry outside this transaction's removals refers to it
   };
   Kind kind = Kind::exists;
   std::string key;
@@ -50,7 +50,9 @@ struct Condition {
 struct Write {
   std::string key;
   std::optional<std::string> value;     // nothing removes the key; removing what is not there changes nothing
-  std::vector<std::string> references;  // keys of other entries that this value names
+  // Keys of other entries that this value names. A store that others write to as well reads them out of the
+  // values instead.
+  std::vector<std::string> references;
 };
 
 struct Transaction {
@@ -86,6 +88,15 @@ struct Record {
   std::optional<std::string> value;
 };
 
+// How it stands with a store that is elsewhere, for the status API.
+struct Standing {
+  std::string_view provider = "embedded";
+  bool reachable = true;  // else what is served is the last good configuration
+  bool loaded = true;     // there is a configuration to serve
+  std::string what;       // one sentence, when something is wrong
+  Instant since{};
+};
+
 // Ends the watch when it is destroyed. Lives on the store's loop, not longer than the store.
 class Watch {
  public:
@@ -115,6 +126,8 @@ class Store {
   // A consistent copy into a new file of mode 0600; an older file of that name is replaced once the copy is
   // whole.
   virtual async::Task<Result<>> backup(std::string path) = 0;
+
+  virtual Standing standing() const { return {}; }
 
   // Reads everything in one go, at start: `sink` is called for each entry in the order of keys; the revision
   // read.

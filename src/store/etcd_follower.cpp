@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/etcd_follower.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "model/resources.h"
+
+namespace sluice::store {
+namespace {
+
+constexpr std::int64_t page_max = 1000;  // entries
+constexpr Duration backoff_least = std::chrono::milliseconds(100);
+constexpr Duration backoff_most = std::chrono::seconds(3);
+
+}  // namespace
+
+EtcdFollower::EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Mirror& mirror,
+                           Events events)
+    : loop_(loop), client_(client), options_(options), keys_(etcd::below(options.prefix + "/")),
+      mirror_(mirror), events_(std::move(events)) {
+  standing_.provider = "etcd";
+  standing_.reachable = standing_.loaded = false;
+  standing_.what = "etcd has not answered yet";
+  standing_.since = loop_.now();
+}
+
+std::string EtcdFollower::outer(std::string_view key) const {
+  SLUICE_CHECK(key.starts_with(model::key_prefix));
+  return options_.prefix + "/" + std::string(key.substr(model::key_prefix.size()));
+}
+
+std::string EtcdFollower::inner(std::string_view key) const {
+  // "/apisix/routes/" with the value "init_dir" is how APISIX marks a kind as there.
+  if (!key.starts_with(keys_.from) || key.ends_with('/')) return {};
+  return std::string(model::key_prefix).append(key.substr(keys_.from.size()));
+}
+
+async::Task<> EtcdFollower::run() {
+  for (;;) {
+    Result<> done;
+    if (read_again_) {
+      auto read = co_await read_all();
+      done = std::move(read);
+    }
+    if (done) {
+      auto followed = co_await follow();
+      done = std::move(followed);
+    }
+    if (done) continue;
+    lost(done.error());
+    const Instant again = after(loop_.now(), backoff());
+    co_await loop_.sleep_until(again);
+  }
+}
+
+Duration EtcdFollower::backoff() const {
+  const Duration longest = std::min(backoff_most, backoff_least * (1 << std::min(failures_, 10)));
+  return longest / 2 + Duration(thread_random().below(static_cast<std::uint64_t>(longest.count() / 2)));
+}
+
+void EtcdFollower::reached() {
+  const bool was_away = std::exchange(failures_, 0) > 0;
+  if (standing_.reachable) return;
+  log::line(was_away ? log::Level::warn : log::Level::notice, "etcd {}: reached, at revision {}",
+            client_.current(), mirror_.revision());
+  standing_.reachable = standing_.loaded = true;
+  standing_.what.clear();
+  standing_.since = loop_.now();
+  events_.told();
+}
+
+void EtcdFollower::lost(const Error& error) {
+  ++failures_;
+  client_.avoid_current();
+  client_.forget_token();
+  if (standing_.reachable || failures_ == 1) {
+    log::error("etcd cannot be followed: {}; the configuration stays as of revision {} until it can",
+               error.what, mirror_.revision());
+    standing_.since = loop_.now();
+  }
+  standing_.reachable = false;
+  standing_.what = error.what;
+  events_.told();
+}
+
+async::Task<Result<etcd::RangeAnswer>> EtcdFollower::read_page(std::string after, Revision at,
+                                                               std::int64_t limit) {
+  etcd::RangeQuestion question{keys_, limit, at};
+  if (!after.empty()) question.keys.from = after + '\0';
+  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), EtcdClient::Again::safe);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return etcd::read_range(*answer);
+}
+
+// Page by page, all as of the revision of the first.
+async::Task<Result<>> EtcdFollower::read_all() {
+  std::vector<Entry> entries;
+  Revision revision = 0;
+  std::string after;
+  std::int64_t limit = page_max;
+  for (bool more = true; more;) {
+    auto page = co_await read_page(after, revision, limit);
+    if (!page && page.error().kind == ErrorKind::limit && limit > 1) {
+      limit /= 8;  // large values: fewer of them at once
+      limit = std::max<std::int64_t>(limit, 1);
+      continue;
+    }
+    if (!page) co_return std::unexpected(page.error());
+    if (revision == 0) revision = page->revision, cluster_ = page->cluster;
+    more = page->more && !page->entries.empty();
+    if (more) after = page->entries.back().key;
+    for (Entry& entry : page->entries) {
+      entry.key = inner(entry.key);
+      if (!entry.key.empty()) entries.push_back(std::move(entry));
+    }
+  }
+  read_again_ = false;
+  if (revision < mirror_.revision()) {
+    log::warn("etcd is at revision {}, it was at {} before: it was restored or is another one", revision,
+              mirror_.revision());
+  }
+  const auto changes = mirror_.replace(std::move(entries), revision, loop_.clock().now());
+  log::notice("etcd: everything was read at revision {}, {} changes", revision, changes.size());
+  events_.changed(changes);
+  co_return Result<>();
+}
+
+// Until the watch ends: an error, or nothing when it is to be begun anew at once.
+async::Task<Result<>> EtcdFollower::follow() {
+  auto watching = co_await client_.watch(keys_, mirror_.revision() + 1);
+  if (!watching) co_return std::unexpected(watching.error());
+  while (!read_again_) {
+    auto answers = co_await (*watching)->next();
+    if (!answers && answers.error().kind == ErrorKind::timeout) break;  // was silent: is it still there?
+    if (!answers) co_return std::unexpected(answers.error());
+    auto taken = take(std::move(*answers));
+    if (!taken) co_return taken;
+  }
+  co_return Result<>();
+}
+
+Result<> EtcdFollower::take(std::vector<etcd::WatchAnswer> answers) {
+  std::vector<Change> changes;
+  Result<> outcome;
+  const Instant now = loop_.clock().now();
+  for (auto& answer : answers) {
+    outcome = ended(answer);
+    if (!outcome || read_again_) break;
+    if (answer.created) reached();
+    for (Change& change : answer.changes) {
+      mirror_.reach(change.revision);
+      change.key = inner(change.key);
+      change.stored = now;
+      if (change.key.empty()) continue;
+      mirror_.apply(change);
+      changes.push_back(std::move(change));
+    }
+  }
+  events_.changed(std::move(changes));
+  return outcome;
+}
+
+// Whether a line says that this watch is of no use any more.
+Result<> EtcdFollower::ended(const etcd::WatchAnswer& answer) {
+  if (answer.compacted > 0) {
+    log::warn("etcd has compacted its history up to revision {}, this node had seen {}: all is read again",
+              answer.compacted, mirror_.revision());
+    read_again_ = true;
+    return {};
+  }
+  if (answer.canceled) {
+    return fail(ErrorKind::closed, "the watch was canceled: " + answer.reason, Fault::peer);
+  }
+  if (answer.created)
+    read_again_ = answer.revision < mirror_.revision() || answer.cluster != cluster_;
+  return {};
+}
+
+}  // namespace sluice::store

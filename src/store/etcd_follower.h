@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps a mirror of what stands below one prefix in etcd: reads everything, then follows one watch, from
+// where it was after a disconnect; reads everything again when the changes since are gone (compaction) or
+// etcd is not what it was (a backup was restored). Goes on trying for as long as it lives. One loop.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "async/child.h"
+#include "async/loop.h"
+#include "store/etcd_client.h"
+#include "store/mirror.h"
+
+namespace sluice::store {
+
+class EtcdFollower {
+ public:
+  struct Events {
+    // The mirror has changed; it is whole again after a reading. From the loop's top level.
+    std::function<void(std::vector<Change>)> changed;
+    // How it goes has changed: `standing`.
+    std::function<void()> told;
+  };
+  EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Mirror& mirror,
+               Events events);
+
+  void start() { running_.start(run()); }
+  // The watch is open and everything up to it is in the mirror.
+  bool in_step() const { return standing_.reachable; }
+  const Standing& standing() const { return standing_; }
+  // Times in a row that it did not work.
+  int failures() const { return failures_; }
+
+  // All that is followed.
+  const etcd::KeyRange& keys() const { return keys_; }
+  // "/apisix/routes/1" below the prefix, and back; "" when it is none of ours.
+  std::string outer(std::string_view key) const;
+  std::string inner(std::string_view key) const;
+
+ private:
+  async::Task<> run();
+  async::Task<Result<>> read_all();
+  async::Task<Result<>> follow();
+  async::Task<Result<etcd::RangeAnswer>> read_page(std::string after, Revision at, std::int64_t limit);
+  Result<> take(std::vector<etcd::WatchAnswer> answers);
+  Result<> ended(const etcd::WatchAnswer& answer);
+  void reached();
+  void lost(const Error& error);
+  Duration backoff() const;
+
+  async::Loop& loop_;
+  EtcdClient& client_;
+  const EtcdOptions& options_;
+  etcd::KeyRange keys_;
+  Mirror& mirror_;
+  Events events_;
+  Standing standing_;
+  int failures_ = 0;
+  std::string cluster_;  // whose revisions they are
+  bool read_again_ = true;
+  async::Child running_;
+};
+
+}  // namespace sluice::store

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// What only etcd brings: APISIX's layout, others that write, and bad weather. Each test has an etcd of its
+// own; without etcd-server they are skipped, loudly.
+#include "store/etcd_store.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "store/testing.h"
+
+namespace sluice::store {
+namespace {
+
+class EtcdStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!EtcdServer::installed()) GTEST_SKIP() << "NOT TESTED: etcd is not installed (etcd-server)";
+    server_.emplace();
+    outside_ = std::make_unique<EtcdClient>(loop_, net::Network::system(), place().options,
+                                            http::Client::Resolve());
+  }
+
+  EtcdPlace place() const {
+    EtcdPlace place;
+    place.options.members.push_back(*parse_member(server_->url()));
+    place.options.timeout = std::chrono::seconds(5);
+    place.references = [](std::string_view, std::string_view) { return std::vector<std::string>(); };
+    place.kept_at = folder_ / "etcd.db";
+    return place;
+  }
+  std::unique_ptr<Store> open() {
+    auto opened = open_etcd(place(), loop_, net::Network::system(), {});
+    SLUICE_CHECK(opened.has_value());
+    return std::move(*opened);
+  }
+  // As somebody else writes: whole keys.
+  json::Value say(std::string path, json::Value question) {
+    auto answer = wait(loop_, outside_->call(std::move(path), std::move(question), EtcdClient::Again::safe));
+    SLUICE_CHECK(answer.has_value());
+    return std::move(*answer);
+  }
+  Revision put_outside(const std::string& key, std::string_view value) {
+    auto answer = say("/v3/kv/put", *etcd::put_operation(key, value).find("request_put"));
+    return etcd::read_range(answer)->revision;
+  }
+  void compact(Revision revision) {
+    say("/v3/kv/compaction",
+        json::Value::object({{"revision", std::to_string(revision)}, {"physical", true}}));
+  }
+  // Watches and collects "key=value", "key-" for a removal.
+  std::unique_ptr<Watch> listen(Store& store) {
+    return store.watch(*store.scan("/", [](Entry&&) {}), [this](Result<std::vector<Change>> changes) {
+      ASSERT_TRUE(changes);
+      for (const auto& change : *changes)
+        told_.push_back(change.value ? change.key + "=" + *change.value : change.key + "-");
+    });
+  }
+  template <class Condition>
+  void until(Condition condition) {
+    const Instant end = after(loop_.clock().now(), std::chrono::seconds(30));
+    while (!condition() && loop_.clock().now() < end) loop_.run_once(std::chrono::milliseconds(100));
+    EXPECT_TRUE(condition());
+  }
+  static std::string all(Store& store) {
+    std::string text;
+    EXPECT_TRUE(store.scan("/", [&](Entry&& entry) { text += entry.key + "=" + entry.value + " "; }));
+    return text;
+  }
+
+  Folder folder_;
+  async::Loop loop_;
+  std::optional<EtcdServer> server_;
+  std::unique_ptr<EtcdClient> outside_;
+  std::vector<std::string> told_;
+};
+
+TEST_F(EtcdStoreTest, ServesWhatApisixHasWritten) {
+  put_outside("/apisix/routes/", "init_dir");
+  put_outside("/apisix/upstreams/", "init_dir");
+  put_outside("/apisix/routes/1", "{}");
+  put_outside("/apisixes/routes/1", "of somebody else");
+  auto store = open();
+  EXPECT_EQ(all(*store), "/apisix/routes/1={} ");
+  const auto listed = *wait(loop_, store->list("/apisix/routes/", "", 10));
+  ASSERT_EQ(listed.entries.size(), 1u);
+  auto watch = listen(*store);
+  put_outside("/apisix/routes/2", "two");
+  until([&] { return told_.size() == 1; });
+  EXPECT_EQ(told_[0], "/apisix/routes/2=two");
+  wait(loop_, store->transact(put("/apisix/routes/3", "three")));
+  const auto range = say("/v3/kv/range", etcd::to_value(etcd::RangeQuestion{{"/apisix/routes/3", ""}}));
+  EXPECT_EQ(etcd::read_range(range)->entries.at(0).value, "three");
+}
+
+TEST_F(EtcdStoreTest, AnyPrefixIsApisixInside) {
+  auto other = place();
+  other.options.prefix = "/gateways/eu";
+  other.kept_at.clear();
+  put_outside("/gateways/eu/routes/1", "one");
+  auto store = std::move(*open_etcd(std::move(other), loop_, net::Network::system(), {}));
+  EXPECT_EQ(all(*store), "/apisix/routes/1=one ");
+  wait(loop_, store->transact(put("/apisix/routes/2", "two")));
+  EXPECT_EQ((*wait(loop_, store->get("/apisix/routes/2")))->value, "two");
+  const auto range = say("/v3/kv/range", etcd::to_value(etcd::RangeQuestion{{"/gateways/eu/routes/2", ""}}));
+  EXPECT_EQ(etcd::read_range(range)->entries.size(), 1u);
+}
+
+TEST_F(EtcdStoreTest, GoesOnWhereItWasWhenEtcdComesBack) {
+  auto store = open();
+  auto watch = listen(*store);
+  wait(loop_, store->transact(put("/apisix/a/1", "one")));
+  until([&] { return told_.size() == 1; });
+  server_->kill();
+  until([&] { return !store->standing().reachable; });
+  EXPECT_TRUE(store->standing().loaded);
+  const auto refused = wait(loop_, store->transact(put("/apisix/a/2", "two")));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("nothing was stored"), std::string::npos) << refused.error().what;
+  EXPECT_EQ(all(*store), "/apisix/a/1=one ");
+  server_->start();
+  put_outside("/apisix/a/1", "uno");
+  until([&] { return store->standing().reachable && told_.size() == 2; });
+  EXPECT_EQ(told_[1], "/apisix/a/1=uno");
+  EXPECT_TRUE(wait(loop_, store->transact(put("/apisix/a/2", "two"))));
+}
+
+TEST_F(EtcdStoreTest, ReadsEverythingAgainAfterACompaction) {
+  auto store = open();
+  auto watch = listen(*store);
+  for (auto key : {"/apisix/a/1", "/apisix/a/2", "/apisix/a/3"})
+    wait(loop_, store->transact(put(key, "one")));
+  until([&] { return told_.size() == 3; });
+  told_.clear();
+  // The store's loop stands still while another one writes and compacts.
+  server_->kill();
+  until([&] { return !store->standing().reachable; });
+  server_->start();
+  {
+    async::Loop other;
+    EtcdClient writer(other, net::Network::system(), place().options, {});
+    const auto say_there = [&](std::string path, json::Value question) {
+      return *wait(other, writer.call(std::move(path), std::move(question), EtcdClient::Again::safe));
+    };
+    say_there("/v3/kv/deleterange", *etcd::remove_operation("/apisix/a/1").find("request_delete_range"));
+    say_there("/v3/kv/put", *etcd::put_operation("/apisix/a/2", "two").find("request_put"));
+    const auto last =
+        say_there("/v3/kv/put", *etcd::put_operation("/apisix/a/4", "four").find("request_put"));
+    say_there("/v3/kv/compaction",
+              json::Value::object(
+                  {{"revision", std::to_string(etcd::read_range(last)->revision)}, {"physical", true}}));
+  }
+  until([&] { return told_.size() == 3; });
+  EXPECT_EQ(all(*store), "/apisix/a/2=two /apisix/a/3=one /apisix/a/4=four ");
+  EXPECT_EQ(std::ranges::count(told_, "/apisix/a/1-"), 1);
+  EXPECT_EQ(std::ranges::count(told_, "/apisix/a/2=two"), 1);
+}
+
+TEST_F(EtcdStoreTest, FollowsAnEtcdThatWentBackInTime) {
+  auto store = open();
+  auto watch = listen(*store);
+  for (int i = 0; i < 5; ++i) wait(loop_, store->transact(put("/apisix/a/" + std::to_string(i), "one")));
+  until([&] { return told_.size() == 5; });
+  told_.clear();
+  server_->kill();
+  server_->wipe();
+  server_->start();
+  put_outside("/apisix/a/0", "older");
+  until([&] { return store->standing().reachable && all(*store) == "/apisix/a/0=older "; });
+  EXPECT_EQ(told_.size(), 5u);
+  EXPECT_TRUE(wait(loop_, store->transact(put("/apisix/a/1", "new"))));
+  until([&] { return all(*store) == "/apisix/a/0=older /apisix/a/1=new "; });
+  const auto gone = remove("/apisix/a/1", {{Condition::Kind::unreferenced, "/apisix/a/1"}});
+  EXPECT_TRUE(wait(loop_, store->transact(gone))->done);
+}
+
+TEST_F(EtcdStoreTest, BeginsWithTheLastGoodConfigurationWhenEtcdIsAway) {
+  {
+    auto store = open();
+    auto watch = listen(*store);
+    wait(loop_, store->transact(put("/apisix/a/1", "one")));
+    wait(loop_, store->transact(put("/apisix/a/2", "two")));
+    until([&] { return told_.size() == 2; });
+  }
+  server_->kill();
+  auto store = open();
+  EXPECT_FALSE(store->standing().reachable);
+  EXPECT_TRUE(store->standing().loaded);
+  EXPECT_EQ(all(*store), "/apisix/a/1=one /apisix/a/2=two ");
+  EXPECT_FALSE(wait(loop_, store->get("/apisix/a/1")));
+  told_.clear();
+  auto watch = listen(*store);
+  server_->start();
+  until([&] { return store->standing().reachable; });
+  EXPECT_TRUE(told_.empty());  // nothing had changed
+  put_outside("/apisix/a/2", "deux");
+  until([&] { return told_.size() == 1; });
+  EXPECT_EQ(all(*store), "/apisix/a/1=one /apisix/a/2=deux ");
+}
+
+TEST_F(EtcdStoreTest, BeginsWithNothingWhenNothingWasKept) {
+  server_->kill();
+  auto store = open();
+  EXPECT_FALSE(store->standing().loaded);
+  EXPECT_EQ(all(*store), "");
+  told_.clear();
+  auto watch = listen(*store);
+  server_->start();
+  put_outside("/apisix/a/1", "one");
+  until([&] { return told_.size() == 1 && store->standing().loaded; });
+}
+
+TEST_F(EtcdStoreTest, ReadsMoreThanOnePage) {
+  auto writer = open();
+  for (int i = 0; i < 2500; i += 100) {
+    Transaction many;
+    for (int k = i; k < i + 100; ++k) many.writes.push_back({fmt::format("/apisix/a/{:04}", k), "v", {}});
+    ASSERT_TRUE(wait(loop_, writer->transact(std::move(many))));
+  }
+  auto second = place();
+  second.kept_at.clear();
+  auto store = std::move(*open_etcd(std::move(second), loop_, net::Network::system(), {}));
+  int count = 0;
+  ASSERT_TRUE(store->scan("/apisix/a/", [&](Entry&&) { ++count; }));
+  EXPECT_EQ(count, 2500);
+  count = 0;
+  std::string after;
+  for (bool more = true; more;) {
+    auto page = *wait(loop_, store->list("/apisix/a/", after, 700));
+    count += static_cast<int>(page.entries.size());
+    more = page.more;
+    after = page.entries.back().key;
+  }
+  EXPECT_EQ(count, 2500);
+}
+
+TEST_F(EtcdStoreTest, ATransactionBeyondTheServersLimitNamesTheFlag) {
+  auto store = open();
+  Transaction many;
+  for (int i = 0; i < 129; ++i) many.writes.push_back({"/apisix/a/" + std::to_string(i), "v", {}});
+  const auto refused = wait(loop_, store->transact(std::move(many)));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("--max-txn-ops"), std::string::npos) << refused.error().what;
+  EXPECT_EQ(refused.error().kind, ErrorKind::limit);
+}
+
+TEST_F(EtcdStoreTest, TwoStoresOneKeyOneWins) {
+  auto first = open();
+  auto other = place();
+  other.kept_at.clear();
+  auto second = std::move(*open_etcd(std::move(other), loop_, net::Network::system(), {}));
+  for (int i = 0; i < 20; ++i) {
+    const std::string key = "/apisix/a/" + std::to_string(i);
+    auto transaction = put(key, "v");
+    transaction.conditions = {{Condition::Kind::absent, key}};
+    std::optional<Result<Committed>> one, two;
+    loop_.spawn(keep(first->transact(transaction), one));
+    loop_.spawn(keep(second->transact(transaction), two));
+    until([&] { return one && two; });
+    EXPECT_EQ((*one)->done + (*two)->done, 1);
+  }
+}
+
+TEST(EtcdMember, IsAUrlOfHttpOrHttps) {
+  EXPECT_EQ(parse_member("http://10.0.0.1:2379")->port, 2379);
+  EXPECT_EQ(parse_member("https://etcd-1.local")->host, "etcd-1.local");
+  EXPECT_TRUE(parse_member("https://[::1]:2380/")->secure);
+  for (auto bad : {"", "10.0.0.1:2379", "http://", "http://a:0", "http://a:70000", "ftp://a", "http://u@a",
+                   "http://a/b"})
+    EXPECT_FALSE(parse_member(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace sluice::store
