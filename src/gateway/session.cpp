@@ -34,6 +34,7 @@ async::Task<> Session::run(std::shared_ptr<const net::TlsContext> tls) {
   }
   connection_ = std::make_unique<http::ServerConnection>(std::move(accepted_), worker_.settings().server);
   connection_->stream().on_event(&Session::client_event, this);
+  if (worker_.draining()) connection_->stop_after_this();
   co_await serve_requests();
   worker_.ended(*this);
 }
@@ -56,9 +57,11 @@ async::Task<> Session::serve_requests() {
 }
 
 void Session::drain() {
-  if (connection_ == nullptr) return;
-  connection_->stop_after_this();
-  if (idle_ && !connection_->has_input()) worker_.ended(*this);
+  if (connection_ != nullptr) connection_->stop_after_this();
+}
+
+void Session::close_if_idle() {
+  if (connection_ != nullptr && idle_ && !connection_->has_input()) worker_.ended(*this);
 }
 
 }  // namespace sluice::gateway

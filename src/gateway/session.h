@@ -26,8 +26,9 @@ class Session {
   std::uint64_t number() const { return number_; }
   // The TCP peer's address.
   std::string_view client_text() const { return {client_text_.data(), client_text_size_}; }
-  // The worker drains: an idle connection closes now, a busy one behind its response.
+  // The worker drains: the connection closes behind its next response.
   void drain();
+  void close_if_idle();
 
   std::size_t place = 0;  // in the worker's list
 

@@ -69,11 +69,15 @@ void Worker::drain(std::function<void()> drained) {
   draining_ = true;
   drained_ = std::move(drained);
   listeners_.clear();
+  for (auto& session : sessions_) session->drain();
+  if (sessions_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+void Worker::close_idle() {
   // A session that ends takes itself off the list, and the last one takes its place.
   std::vector<Session*> all;
   for (auto& session : sessions_) all.push_back(session.get());
-  for (Session* session : all) session->drain();
-  if (sessions_.empty() && drained_) std::exchange(drained_, nullptr)();
+  for (Session* session : all) session->close_if_idle();
 }
 
 void Worker::adopt(const Snapshot* snapshot) {

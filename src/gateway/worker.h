@@ -52,8 +52,11 @@ class Worker final : public plugin::Worker {
   Result<> listen(const ListenAddress& at, net::ListenOptions options,
                   std::shared_ptr<const net::TlsContext> tls = nullptr);
   void stop_listening() { listeners_.clear(); }
-  // Connections end behind the response they are at; `drained` is called when the last is gone.
+  // Takes no more connections; those there are end behind their next response, which says so. `drained` is
+  // called when the last is gone.
   void drain(std::function<void()> drained);
+  // Hangs up on the connections that no request is on.
+  void close_idle();
   // Works by `snapshot` from the next exchange on.
   void adopt(const Snapshot* snapshot);
 

@@ -5,6 +5,21 @@
 
 namespace sluice::http {
 
+namespace {
+
+// Also when the coroutine it stands in is destroyed half way.
+class Counted {
+ public:
+  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
+  Counted(const Counted&) = delete;
+  ~Counted() { --count_; }
+
+ private:
+  std::size_t& count_;
+};
+
+}  // namespace
+
 struct Service::Client {
   net::Accepted accepted;
   std::unique_ptr<ServerConnection> connection;
@@ -25,6 +40,11 @@ Result<Endpoint> Service::listen(Endpoint at, std::shared_ptr<const net::TlsCont
   const Endpoint bound = (*listener)->endpoint();
   listeners_.push_back(std::move(*listener));
   return bound;
+}
+
+void Service::drain() {
+  draining_ = true;
+  listeners_.clear();
 }
 
 void Service::take(net::Accepted accepted, std::shared_ptr<const net::TlsContext> tls) {
@@ -78,6 +98,7 @@ async::Task<bool> Service::serve(ServerConnection& connection) {
   Reply reply;
   const auto head = co_await connection.read_head(request);
   if (head == ServerConnection::Head::closed) co_return false;
+  const Counted counted(answering_);
   if (head == ServerConnection::Head::refused) {
     connection.stop_after_this();
     reply.status = connection.refusal().status;
@@ -86,6 +107,7 @@ async::Task<bool> Service::serve(ServerConnection& connection) {
     auto handled = handler_(request, connection.peer());
     reply = co_await handled;
   }
+  if (draining_) connection.stop_after_this();
   response.status = reply.status;
   response.content = reply.body;
   if (!reply.content_type.empty()) response.headers.add("Content-Type", reply.content_type);

@@ -22,8 +22,12 @@ class Service {
 
   Result<Endpoint> listen(Endpoint at, std::shared_ptr<const net::TlsContext> tls = nullptr,
                           net::ListenOptions options = {.reuse_port = false});
+  // Takes no more connections; those there are end behind their next answer, which says so.
+  void drain();
   void set_server_header(std::string value) { options_.server_header = std::move(value); }
   std::size_t connections() const { return clients_.size(); }
+  // Requests whose answer has not been sent whole.
+  std::size_t answering() const { return answering_; }
 
  private:
   struct Client;
@@ -37,6 +41,8 @@ class Service {
   net::Network& network_;
   Handler handler_;
   ServerOptions options_;
+  std::size_t answering_ = 0;
+  bool draining_ = false;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<Client>> clients_;
 };

@@ -16,7 +16,7 @@ constexpr Verb verbs[] = {
     {"start", "Serve in the background, restarted when it crashes"},
     {"stop", "End the running gateway now"},
     {"quit", "End the running gateway behind the last response under way"},
-    {"reload", "Check the configuration file and tell the running gateway"},
+    {"reload", "Take up the changed configuration file, without a lost request"},
     {"restart", "Check the configuration file, then quit and start"},
     {"reopen", "Have the running gateway open its log files anew, after a rotation"},
     {"test", "Check the configuration file and say what is wrong with it"},

@@ -316,6 +316,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     return std::nullopt;
   }
   resolve_environment(*parsed, "", findings);
+  config.written = *parsed;
   {
     Section root(&*parsed, "", findings);
     read_apisix(root.section("apisix"), config);

@@ -48,6 +48,7 @@ struct Config {
   Endpoint prometheus_listen;
   std::string prometheus_uri = "/apisix/prometheus/metrics";
   plugin::MetricsSettings metrics;
+  json::Value written;                  // the whole file
   json::Value plugin_attr;              // as written, for plugins that ask
 };
 

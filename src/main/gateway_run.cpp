@@ -12,16 +12,26 @@
 namespace sluice::main {
 namespace {
 
-void tell(const Command& command, const char* kind, const json::Problem& problem) {
-  std::fprintf(stderr, "sluice: %s: %s%s%s%s\n", command.file.c_str(), kind, problem.path.c_str(),
-               problem.path.empty() ? "" : " ", problem.what.c_str());
+void tell(Audience audience, log::Level level, const std::string& what) {
+  if (audience == Audience::log) log::line(level, "{}", what);
+  else std::fprintf(stderr, "sluice: %s\n", what.c_str());
+}
+
+void tell_all(Audience audience, const Command& command, const json::Findings& findings) {
+  const auto sentence = [&command](const json::Problem& problem) {
+    return problem.path + (problem.path.empty() ? "" : " ") + problem.what;
+  };
+  for (const auto& warning : findings.warnings)
+    tell(audience, log::Level::warn, command.file + ": warning: " + sentence(warning));
+  for (const auto& problem : findings.problems)
+    tell(audience, log::Level::error, command.file + ": " + sentence(problem));
 }
 
 }  // namespace
 
 std::string pid_path(const Command& command) { return command.prefix + "/logs/sluice.pid"; }
 
-std::optional<Config> load_config(const Command& command) {
+std::optional<Config> load_config(const Command& command, Audience audience) {
   std::string text;
   std::error_code error;
   if (command.named_file || std::filesystem::exists(command.file, error)) {
@@ -29,17 +39,16 @@ std::optional<Config> load_config(const Command& command) {
     std::stringstream all;
     all << in.rdbuf();
     if (!in) {
-      std::fprintf(stderr, "sluice: cannot read %s\n", command.file.c_str());
+      tell(audience, log::Level::error, "cannot read " + command.file);
       return std::nullopt;
     }
     text = all.str();
   } else {
-    std::fprintf(stderr, "sluice: there is no %s: every setting has its default\n", command.file.c_str());
+    tell(audience, log::Level::notice, "there is no " + command.file + ": every setting has its default");
   }
   json::Findings findings;
   auto config = read_config(text, command.prefix, findings);
-  for (const auto& warning : findings.warnings) tell(command, "warning: ", warning);
-  for (const auto& problem : findings.problems) tell(command, "", problem);
+  tell_all(audience, command, findings);
   return config;
 }
 
@@ -52,7 +61,8 @@ Result<> open_log(const Command& command, const Config& config) {
   return log::open(config.error_log);
 }
 
-int serve(const Command& command, Config config, const std::function<void()>& ready) {
+int serve(const Command& command, Config config, Listeners& listeners, Line& line,
+          const std::function<void()>& ready) {
   const auto failed = [](const Error& error) {
     std::fprintf(stderr, "sluice: %s\n", error.what.c_str());
     log::alert("{}", error.what);
@@ -60,7 +70,8 @@ int serve(const Command& command, Config config, const std::function<void()>& re
   };
   raise_descriptor_limit(config.descriptors_max);
   const std::string user = config.user;
-  Process process(std::move(config), command.prefix);
+  if (auto known = check_user(user); !known) return failed(known.error());
+  Process process(std::move(config), command.prefix, listeners, line);
   if (auto started = process.start(); !started) return failed(started.error());
   if (auto became = become_user(user, command.prefix); !became) return failed(became.error());
   ready();

@@ -9,6 +9,7 @@
 
 #include "main/command_line.h"
 #include "main/gateway_run.h"
+#include "main/outcome.h"
 #include "main/pid_file.h"
 #include "main/supervisor.h"
 #include "store/sqlite_store.h"
@@ -17,31 +18,27 @@ namespace {
 
 using namespace sluice;
 using main::Command;
+using main::Config;
 
 constexpr int stop_seconds_max = 30;
+constexpr Duration reload_within = std::chrono::seconds(60);
 
 int failed(const std::string& what) {
   std::fprintf(stderr, "sluice: %s\n", what.c_str());
   return 1;
 }
 
-int run(const Command& command) {
-  auto config = main::load_config(command);
-  if (!config) return 1;
-  if (auto opened = main::open_log(command, *config); !opened) return failed(opened.error().what);
-  auto file = main::PidFile::take(main::pid_path(command));
-  if (!file) return failed(file.error().what);
-  return main::serve(command, std::move(*config), [] {});
-}
-
-int start(const Command& command) {
-  auto config = main::load_config(command);
+int begin(const Command& command, int (*supervise)(const Command&, const Config&)) {
+  const auto config = main::load_config(command);
   if (!config) return 1;
   if (const pid_t runs = main::PidFile::holder(main::pid_path(command)); runs != 0)
     return failed("a gateway runs already on this prefix, process " + std::to_string(runs));
   if (auto opened = main::open_log(command, *config); !opened) return failed(opened.error().what);
-  return main::start_supervised(command, *config);
+  return supervise(command, *config);
 }
+
+int run(const Command& command) { return begin(command, main::supervise_in_foreground); }
+int start(const Command& command) { return begin(command, main::supervise_in_background); }
 
 // Sends `number` to the running gateway; with `wait_seconds` it waits for its end so long.
 int signal(const Command& command, int number, int wait_seconds) {
@@ -65,11 +62,13 @@ int quit(const Command& command) {
 }
 
 int reload(const Command& command) {
-  if (!main::load_config(command)) return 1;
+  if (!main::load_config(command)) return 1;  // what runs goes on
+  const auto before = main::read_outcome(command.prefix);
   if (const int code = signal(command, SIGHUP, 0); code != 0) return code;
-  std::puts(
-      "sluice: resources are always current; settings changed in the configuration file need `sluice "
-      "restart`");
+  const auto outcome = main::await_outcome(command.prefix, before ? before->number : 0, reload_within);
+  if (!outcome) return failed("the reload is still under way: its end will be told in the error log");
+  if (!outcome->applied) return failed(outcome->what);
+  std::printf("sluice: %s\n", outcome->what.c_str());
   return 0;
 }
 

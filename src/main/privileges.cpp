@@ -28,6 +28,31 @@ Result<> give_to(const std::string& folder, uid_t user, gid_t group) {
   return {};
 }
 
+struct Identity {
+  std::string name;
+  uid_t user;
+  gid_t group;
+};
+
+Result<Identity> find_user(const std::string& user) {
+  const auto space = std::min(user.find(' '), user.size());
+  Identity identity{user.substr(0, space), 0, 0};
+  const passwd* entry = ::getpwnam(identity.name.c_str());
+  if (entry == nullptr)
+    return fail(ErrorKind::not_found,
+                "nginx_config.user names " + identity.name + ", who is no user of this system");
+  identity.user = entry->pw_uid;
+  identity.group = entry->pw_gid;
+  if (space == user.size()) return identity;
+  const std::string group = user.substr(space + 1);
+  const auto* found = ::getgrnam(group.c_str());
+  if (found == nullptr)
+    return fail(ErrorKind::not_found,
+                "nginx_config.user names the group " + group + ", which is none here");
+  identity.group = found->gr_gid;
+  return identity;
+}
+
 }  // namespace
 
 void raise_descriptor_limit(std::uint64_t wanted) {
@@ -43,6 +68,13 @@ void raise_descriptor_limit(std::uint64_t wanted) {
       wanted, raised.rlim_cur);
 }
 
+Result<> check_user(const std::string& user) {
+  if (::geteuid() != 0 || user.empty()) return {};
+  const auto found = find_user(user);
+  if (!found) return std::unexpected(found.error());
+  return {};
+}
+
 Result<> become_user(const std::string& user, const std::string& prefix) {
   if (::geteuid() != 0) {
     if (!user.empty())
@@ -53,21 +85,9 @@ Result<> become_user(const std::string& user, const std::string& prefix) {
     log::notice("serves as root: name a user in nginx_config.user to give the rights away behind the start");
     return {};
   }
-  const auto space = std::min(user.find(' '), user.size());
-  const std::string name = user.substr(0, space);
-  const passwd* entry = ::getpwnam(name.c_str());
-  if (entry == nullptr)
-    return fail(ErrorKind::not_found, "nginx_config.user names " + name + ", who is no user of this system");
-  const uid_t user_number = entry->pw_uid;
-  gid_t group_number = entry->pw_gid;
-  if (space < user.size()) {
-    const std::string group = user.substr(space + 1);
-    const auto* found = ::getgrnam(group.c_str());
-    if (found == nullptr)
-      return fail(ErrorKind::not_found,
-                  "nginx_config.user names the group " + group + ", which is none here");
-    group_number = found->gr_gid;
-  }
+  const auto found = find_user(user);
+  if (!found) return std::unexpected(found.error());
+  const auto& [name, user_number, group_number] = *found;
   for (const char* folder : {"/data", "/logs"}) {
     if (auto given = give_to(prefix + folder, user_number, group_number); !given) return given;
   }

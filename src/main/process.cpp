@@ -3,10 +3,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 
+#include "async/join.h"
 #include "main/admin_tls.h"
 #include "plugins/list.h"
 #include "store/sqlite_store.h"
@@ -16,6 +18,9 @@ namespace {
 
 constexpr Duration applied_within = std::chrono::seconds(10);
 constexpr Duration names_at_start = std::chrono::seconds(2);   // waited for before the first request is taken
+constexpr Duration calls_within =
+    std::chrono::seconds(5);  // of the Admin API, before a successor has the store
+constexpr Duration answers_within = std::chrono::seconds(5);  // of the process's own ports, at its end
 constexpr Duration names_of_a_write = std::chrono::seconds(1);  // before a write counts as applied
 
 std::atomic<bool> objects_are_unshared{
@@ -26,6 +31,18 @@ async::Task<> close_local(std::unique_ptr<plugin::Local> local, std::function<vo
   local.reset();
   closed();
 }
+
+// On a connection from before the store went over; a new one reaches the process that has it.
+http::Reply come_back_later() {
+  http::Reply reply;
+  reply.status = 503;
+  reply.content_type = "application/json";
+  reply.body = "{\"error_msg\":\"the gateway is taking up a changed configuration file; ask again\"}\n";
+  reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
+async::Task<> when_none(Calls& calls) { co_await Calls::None(calls); }
 
 // What plugins keep on a worker is closed (loggers send what is left, each within a time), then its loop
 // ends.
@@ -43,9 +60,10 @@ void close_locals(gateway::Worker& worker) {
 
 }  // namespace
 
-Process::Process(Config config, std::string prefix)
+Process::Process(Config config, std::string prefix, Listeners& listeners, Line& line)
     : config_(std::move(config)), prefix_(std::move(prefix)), registry_(plugins::all(), config_.plugins),
-      validator_(registry_.types()), checker_(control_, net::Network::system()), publisher_(control_) {}
+      validator_(registry_.types()), checker_(control_, net::Network::system()), publisher_(control_),
+      listeners_(listeners), line_(line) {}
 
 Process::~Process() {
   stop_workers();
@@ -57,7 +75,28 @@ Result<> Process::start() {
                                        std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP},
                                        [this](int number) { on_signal(number); });
   ::signal(SIGPIPE, SIG_IGN);
+  words_ = std::make_unique<LineEvents>(
+      control_, line_, [this](Word word) { on_word(word); }, [this] { control_.stop(); });
+  if (auto prepared = prepare(); !prepared) return prepared;
+  if (auto free = wait_for_store(); !free) return free;
   if (auto opened = open_store(); !opened) return opened;
+  if (auto loaded = load(); !loaded) return loaded;
+  return serve_apis();
+}
+
+// All that may fail and needs no store: while it does, another process goes on serving.
+Result<> Process::prepare() {
+  std::error_code error;
+  std::filesystem::create_directories(prefix_ + "/data", error);
+  if (error) return fail(ErrorKind::system, "cannot create " + prefix_ + "/data: " + error.message());
+  if (config_.admin) {
+    auto keys = admin_keys();
+    if (!keys) return std::unexpected(keys.error());
+    admin_keys_ = std::move(*keys);
+    auto tls = admin_tls(config_, prefix_);
+    if (!tls) return std::unexpected(tls.error());
+    admin_tls_ = std::move(*tls);
+  }
   auto names = Names::make(control_, config_.resolver, [this](std::string_view name) {
     compiler_->name_changed(name);
     publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), control_.clock().now());
@@ -71,15 +110,18 @@ Result<> Process::start() {
                                                     else
                                                       control_.post([this, plugin] { retire(plugin); });
                                                   });
-  if (auto made = make_workers(); !made) return made;
-  if (auto loaded = load(); !loaded) return loaded;
-  return serve_apis();
+  return make_workers();
+}
+
+// The store has one owner: a process whose place this one takes lets go of it first.
+Result<> Process::wait_for_store() {
+  line_.say(Word::wants_store);
+  while (!store_free_ && !control_.stopping()) control_.run_once(1h);
+  if (!store_free_) return fail(ErrorKind::closed, "told to end before it served");
+  return {};
 }
 
 Result<> Process::open_store() {
-  std::error_code error;
-  std::filesystem::create_directories(prefix_ + "/data", error);
-  if (error) return fail(ErrorKind::system, "cannot create " + prefix_ + "/data: " + error.message());
   auto opened = store::open_sqlite({.path = prefix_ + "/data/sluice.db"}, control_);
   if (!opened) return std::unexpected(opened.error());
   store_ = std::move(*opened);
@@ -122,11 +164,6 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
 
 Result<> Process::make_workers() {
   config_.gateway.workers = config_.workers;
-  // Workers share their ports with one another; with another process they would share them silently.
-  for (const auto& at : config_.gateway.listen) {
-    auto alone = net::Network::system().listen(control_, at.endpoint, {.reuse_port = false}, [](auto) {});
-    if (!alone) return std::unexpected(alone.error());
-  }
   for (std::size_t i = 0; i < config_.workers; ++i) {
     Thread& thread = threads_.emplace_back();
     thread.loop = std::make_unique<async::Loop>();
@@ -138,8 +175,12 @@ Result<> Process::make_workers() {
     });
     thread.worker->metrics.use(config_.metrics);
     publisher_.add(*thread.worker);
-    for (const auto& at : config_.gateway.listen) {
-      if (auto listening = thread.worker->listen(at, {}); !listening) return listening;
+  }
+  for (const auto& at : config_.gateway.listen) {
+    std::size_t next = 0;
+    for (const int socket : listeners_.take({Port::data, at.endpoint})) {
+      gateway::Worker& worker = *threads_[next++ % threads_.size()].worker;
+      if (auto listening = worker.listen(at, {.descriptor = socket}); !listening) return listening;
     }
   }
   return {};
@@ -162,36 +203,39 @@ Result<admin::Keys> Process::admin_keys() {
   return admin::Keys::make(std::move(keys));
 }
 
-Result<> Process::serve_apis() {
-  using Tls = std::shared_ptr<const net::TlsContext>;
-  auto serve = [this](const Endpoint& at, http::Service::Handler handler, std::string_view what,
-                      Tls tls = nullptr) -> Result<> {
-    auto service = std::make_unique<http::Service>(control_, net::Network::system(), std::move(handler));
-    service->set_server_header(config_.gateway.server.server_header);
-    auto bound = service->listen(at, std::move(tls));
+Result<> Process::serve(Listeners::Place place, http::Service::Handler handler, std::string_view what,
+                        std::shared_ptr<const net::TlsContext> tls) {
+  auto service = std::make_unique<http::Service>(control_, net::Network::system(), std::move(handler));
+  service->set_server_header(config_.gateway.server.server_header);
+  for (const int socket : listeners_.take(place)) {
+    auto bound = service->listen(place.at, tls, {.descriptor = socket});
     if (!bound) return std::unexpected(bound.error());
     log::notice("{} on {}", what, bound->text());
-    services_.push_back(std::move(service));
-    return {};
-  };
+  }
+  services_.push_back({std::move(service), place.port == Port::admin || place.port == Port::control});
+  return {};
+}
+
+Result<> Process::serve_admin() {
+  api_ = std::make_unique<admin::Api>(
+      *store_, validator_, *this, Clock::system(),
+      admin::Settings{std::move(admin_keys_), config_.admin_restricted, config_.admin_allow,
+                      config_.admin_cors});
+  return serve(
+      {Port::admin, config_.admin_listen},
+      [this](http::Request& request, const Endpoint& peer) { return ask_admin(request, peer.address); },
+      "Admin API", admin_tls_);
+}
+
+Result<> Process::serve_apis() {
   if (config_.admin) {
-    auto keys = admin_keys();
-    if (!keys) return std::unexpected(keys.error());
-    api_ = std::make_unique<admin::Api>(
-        *store_, validator_, *this, Clock::system(),
-        admin::Settings{std::move(*keys), config_.admin_restricted, config_.admin_allow, config_.admin_cors});
-    auto handler = [this](http::Request& request, const Endpoint& peer) {
-      return api_->handle(request, peer.address);
-    };
-    auto tls = admin_tls(config_, prefix_);
-    if (!tls) return std::unexpected(tls.error());
-    if (auto served = serve(config_.admin_listen, handler, "Admin API", std::move(*tls)); !served)
-      return served;
+    if (auto served = serve_admin(); !served) return served;
   }
   if (config_.control) {
     control_api_ = std::make_unique<admin::Control>(*store_, validator_, *this);
-    auto handler = [this](http::Request& request, const Endpoint&) { return control_api_->handle(request); };
-    if (auto served = serve(config_.control_listen, handler, "control API"); !served) return served;
+    auto handler = [this](http::Request& request, const Endpoint&) { return ask_control(request); };
+    if (auto served = serve({Port::control, config_.control_listen}, handler, "control API"); !served)
+      return served;
   }
   if (config_.prometheus_export) {
     std::vector<gateway::Worker*> workers;
@@ -199,15 +243,33 @@ Result<> Process::serve_apis() {
     scrape_ = std::make_unique<Scrape>(control_, std::move(workers), config_.metrics, *this,
                                        config_.prometheus_uri);
     auto handler = [this](http::Request& request, const Endpoint&) { return scrape_->handle(request); };
-    if (auto served = serve(config_.prometheus_listen, handler, "metrics"); !served) return served;
+    if (auto served = serve({Port::metrics, config_.prometheus_listen}, handler, "metrics"); !served)
+      return served;
   }
   if (config_.status) {
     auto handler = [this](http::Request& request, const Endpoint&) -> async::Task<http::Reply> {
       return admin::status_reply(*this, request);
     };
-    if (auto served = serve(config_.status_listen, handler, "status API"); !served) return served;
+    if (auto served = serve({Port::status, config_.status_listen}, handler, "status API"); !served)
+      return served;
   }
   return {};
+}
+
+async::Task<http::Reply> Process::ask_admin(http::Request& request, IpAddress peer) {
+  if (letting_go_) co_return come_back_later();
+  Calls::Guard under_way(calls_);
+  auto task = api_->handle(request, peer);
+  auto reply = co_await task;
+  co_return reply;
+}
+
+async::Task<http::Reply> Process::ask_control(http::Request& request) {
+  if (letting_go_) co_return come_back_later();
+  Calls::Guard under_way(calls_);
+  auto task = control_api_->handle(request);
+  auto reply = co_await task;
+  co_return reply;
 }
 
 void Process::run() {
@@ -215,6 +277,7 @@ void Process::run() {
     thread.thread = std::thread([&thread] { thread.loop->run(); });
   }
   started_ = true;
+  line_.say(Word::ready);
   for (const auto& at : config_.gateway.listen)
     log::notice("serving on {} with {} workers", at.endpoint.text(), threads_.size());
   control_.run();
@@ -250,19 +313,58 @@ void Process::retire(const plugin::Plugin* plugin) {
 void Process::on_signal(int number) {
   switch (number) {
     case SIGQUIT:
-      return drain();
+      drain();
+      return close_idle();
     case SIGUSR1:
       if (auto opened = log::reopen(); !opened) log::error("{}", opened.error().what);
       for (Thread& thread : threads_)
         thread.loop->post([&worker = *thread.worker] { worker.access_log().reopen(); });
       return;
-    case SIGHUP:
-      log::notice(
-          "reload: configuration of resources is always current; for a changed config.yaml use restart");
+    case SIGHUP:  // the supervisor's
       return;
     default:
       log::notice("stopping");
       control_.stop();
+  }
+}
+
+void Process::on_word(Word word) {
+  if (word == Word::store_is_free) store_free_ = true;
+  else if (word == Word::let_go_of_store) control_.spawn(let_go_of_store());
+  else if (word == Word::leave) leave();
+}
+
+// Calls under way are answered; what does not end in time is cut off without an answer. A connection that is
+// new from now on waits in the socket for the process that takes the store.
+async::Task<> Process::let_go_of_store() {
+  if (letting_go_ || !started_) co_return;
+  letting_go_ = true;
+  for (Served& served : services_) {
+    if (served.uses_store) served.service->drain();
+  }
+  auto first = co_await async::first_of(when_none(calls_), control_.sleep(calls_within));
+  if (first.index() == 1) {
+    log::warn("calls of the Admin API did not end within {} s: they are cut off", calls_within / 1s);
+    std::erase_if(services_, [](const Served& served) { return served.uses_store; });
+  }
+  watch_.reset();
+  api_.reset();
+  control_api_.reset();
+  store_.reset();
+  line_.say(Word::let_go);
+}
+
+// Another process takes connections from now on.
+void Process::leave() {
+  for (Served& served : services_) served.service->drain();
+  drain();
+  auto left = std::make_shared<std::size_t>(threads_.size());
+  for (Thread& thread : threads_) {
+    thread.loop->post([this, left] {  // behind the message that stops listening
+      control_.post([this, left] {
+        if (--*left == 0) line_.say(Word::has_left);
+      });
+    });
   }
 }
 
@@ -276,7 +378,7 @@ void Process::drain() {
     thread.loop->post([this, &worker = *thread.worker] {
       worker.drain([this] {
         control_.post([this] {
-          if (--draining_ == 0) control_.stop();
+          if (--draining_ == 0) control_.spawn(end_behind_answers());
         });
       });
     });
@@ -285,6 +387,19 @@ void Process::drain() {
     co_await loop.sleep(patience);
     loop.stop();
   }(control_, config_.shutdown_timeout));
+}
+
+// The last client is gone; what the process's own ports are answering goes out too.
+async::Task<> Process::end_behind_answers() {
+  const Instant end = after(control_.now(), answers_within);
+  const auto answers = [](const Served& served) { return served.service->answering() > 0; };
+  while (std::ranges::any_of(services_, answers) && control_.now() < end) co_await control_.sleep(20ms);
+  control_.stop();
+}
+
+void Process::close_idle() {
+  for (Thread& thread : threads_)
+    thread.loop->post([&worker = *thread.worker] { worker.close_idle(); });
 }
 
 void Process::stop_workers() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The running gateway: the control thread with the store, the compiler and the APIs, and the workers.
-// Everything is wired here and nowhere else. Lives in `main`.
+// Everything is wired here and nowhere else. It may take the place of a process with other settings, and give
+// its own to one: the store goes over first, then the connections. Lives in `main`.
 #pragma once
 #include <memory>
 #include <string>
@@ -13,7 +14,10 @@
 #include "gateway/publisher.h"
 #include "gateway/worker.h"
 #include "http/service.h"
+#include "main/calls.h"
 #include "main/config.h"
+#include "main/line.h"
+#include "main/listeners.h"
 #include "main/scrape.h"
 #include "main/names.h"
 #include "main/signals.h"
@@ -26,13 +30,14 @@ namespace sluice::main {
 
 class Process final : public plugin::Status {
  public:
-  // `prefix` is the directory of conf/, logs/ and data/.
-  Process(Config config, std::string prefix);
+  // `prefix` is the directory of conf/, logs/ and data/. `line` leads to the supervisor and outlives this.
+  Process(Config config, std::string prefix, Listeners& listeners, Line& line);
   ~Process() override;
 
-  // Opens the store, loads it, takes the ports. The error is one sentence for the operator.
+  // Takes the ports, waits until the store is free, opens and loads it. The error is one sentence for the
+  // operator.
   Result<> start();
-  // Serves until a signal ends it.
+  // Serves until a signal, or a successor that has taken over, ends it.
   void run();
 
   // ---- plugin::Status ----
@@ -47,16 +52,33 @@ class Process final : public plugin::Status {
     std::unique_ptr<gateway::Worker> worker;
     std::thread thread;
   };
+  // A port of the process's own.
+  struct Served {
+    std::unique_ptr<http::Service> service;
+    bool uses_store;
+  };
+  Result<> prepare();
+  Result<> wait_for_store();
   Result<> open_store();
   Result<> load();
   Result<> make_workers();
   Result<> serve_apis();
+  Result<> serve(Listeners::Place place, http::Service::Handler handler, std::string_view what,
+                 std::shared_ptr<const net::TlsContext> tls = nullptr);
+  Result<> serve_admin();
+  async::Task<http::Reply> ask_admin(http::Request& request, IpAddress peer);
+  async::Task<http::Reply> ask_control(http::Request& request);
   Result<admin::Keys> admin_keys();
   void changed(Result<std::vector<store::Change>> changes);
   void watch_store();
   void retire(const plugin::Plugin* plugin);
   void on_signal(int number);
+  void on_word(Word word);
+  async::Task<> let_go_of_store();
+  void leave();
   void drain();
+  void close_idle();
+  async::Task<> end_behind_answers();
   void stop_workers();
 
   Config config_;
@@ -72,11 +94,19 @@ class Process final : public plugin::Status {
   std::unique_ptr<gateway::Compiler> compiler_;
   std::unique_ptr<store::Watch> watch_;
   std::int64_t revision_ = 0;
+  Listeners& listeners_;
+  Line& line_;
+  admin::Keys admin_keys_;
+  std::shared_ptr<const net::TlsContext> admin_tls_;
   std::unique_ptr<admin::Api> api_;
   std::unique_ptr<admin::Control> control_api_;
   std::unique_ptr<Scrape> scrape_;
-  std::vector<std::unique_ptr<http::Service>> services_;
+  Calls calls_{control_};  // of the Admin and the control API
+  std::vector<Served> services_;
   std::unique_ptr<Signals> signals_;
+  std::unique_ptr<LineEvents> words_;
+  bool store_free_ = false;
+  bool letting_go_ = false;  // calls that need the store are answered 503
   bool started_ = false;
   bool stopped_ = false;  // the workers' threads have ended
   std::size_t draining_ = 0;

@@ -34,6 +34,11 @@ struct ListenOptions {
   int descriptor = -1;       // a listening socket that exists already, 0 and up
 };
 
+// A listening socket of the system's, for `ListenOptions::descriptor` of whoever serves it; close-on-exec.
+Result<int> listening_socket(const Endpoint& at, const ListenOptions& options);
+// Where a listening socket is bound: the port, when it was asked for with 0.
+Endpoint bound_to(int descriptor, const Endpoint& asked);
+
 class Network {
  public:
   virtual ~Network() = default;

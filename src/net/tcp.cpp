@@ -162,26 +162,6 @@ class TcpListener final : public Listener, public async::Pollable {
   async::Loop::Handle handle_ = async::Loop::no_handle;
 };
 
-Result<int> listening_socket(const Endpoint& at, const ListenOptions& options) {
-  sockaddr_storage address{};
-  const socklen_t size = at.to_sockaddr(address);
-  const int descriptor = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return fail(ErrorKind::system, system_message("socket", errno));
-  const int on = 1;
-  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (options.reuse_port) ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (at.address.is_v6() && options.ipv6_only)
-    ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  set_no_delay(descriptor);  // accepted sockets inherit it
-  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      ::listen(descriptor, options.backlog) == 0) {
-    return descriptor;
-  }
-  const int error = errno;
-  ::close(descriptor);
-  return fail(ErrorKind::system, system_message("listen on " + at.text(), error));
-}
-
 class SystemNetwork final : public Network {
  public:
   Result<std::unique_ptr<Listener>> listen(async::Loop& loop, Endpoint at, ListenOptions options,
@@ -192,11 +172,8 @@ class SystemNetwork final : public Network {
       if (!made) return std::unexpected(made.error());
       descriptor = *made;
     }
-    sockaddr_storage bound{};
-    socklen_t size = sizeof bound;
-    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &size);
-    const auto actual = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&bound)).value_or(at);
-    auto listener = std::make_unique<TcpListener>(loop, descriptor, actual, std::move(on_accept));
+    auto listener =
+        std::make_unique<TcpListener>(loop, descriptor, bound_to(descriptor, at), std::move(on_accept));
     if (!listener->watch()) return fail(ErrorKind::system, system_message("epoll_ctl", errno));
     return listener;
   }
@@ -239,6 +216,33 @@ async::Task<Result<std::unique_ptr<Stream>>> SystemNetwork::connect(async::Loop&
 }
 
 }  // namespace
+
+Result<int> listening_socket(const Endpoint& at, const ListenOptions& options) {
+  sockaddr_storage address{};
+  const socklen_t size = at.to_sockaddr(address);
+  const int descriptor = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return fail(ErrorKind::system, system_message("socket", errno));
+  const int on = 1;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (options.reuse_port) ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (at.address.is_v6() && options.ipv6_only)
+    ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  set_no_delay(descriptor);  // accepted sockets inherit it
+  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+      ::listen(descriptor, options.backlog) == 0) {
+    return descriptor;
+  }
+  const int error = errno;
+  ::close(descriptor);
+  return fail(ErrorKind::system, system_message("listen on " + at.text(), error));
+}
+
+Endpoint bound_to(int descriptor, const Endpoint& asked) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &size);
+  return Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&bound)).value_or(asked);
+}
 
 Network& Network::system() {
   static SystemNetwork network;

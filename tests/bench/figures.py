@@ -243,9 +243,9 @@ def rss(bench):
     sluice = Sluice(upstream.port)
     try:
         load(sluice.port, connections=1, requests=1)
-        idle = measure.resident_bytes(sluice.process.pid)
+        idle = measure.resident_bytes(sluice.gateway.serving())
         put_routes(sluice, {"prometheus": {}})
-        loaded = measure.resident_bytes(sluice.process.pid)
+        loaded = measure.resident_bytes(sluice.gateway.serving())
     finally:
         sluice.stop()
         upstream.stop()

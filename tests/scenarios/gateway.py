@@ -4,6 +4,7 @@
 import ctypes
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -112,6 +113,24 @@ class Gateway:
             pause.wait(0.02)
         return False
 
+    def serving(self):
+        """The process that serves, below the one that was started; the latest, while one takes over."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        below = [int(word) for word in path.read_text().split()] if path.exists() else []
+        return below[-1] if below else self.process.pid
+
+    def kill(self):
+        """kill -9 of everything at once; comes back when all of it is gone."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # or it would put another process to work
+        below = os.pidfd_open(self.serving())
+        try:
+            signal.pidfd_send_signal(below, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+            select.select([below], [], [], STOP_SECONDS)
+        finally:
+            os.close(below)
+
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
@@ -136,9 +155,10 @@ class Gateway:
         return self.process.returncode if self.process else None
 
     def complaint(self):
-        """What a sanitizer or a broken invariant has said, or nothing."""
-        output = self.output()
+        """What a sanitizer, a broken invariant or the supervisor of a crash has said, or nothing."""
+        output = self.output() + self.log()
         for mark in (
+            "of the gateway was ended by signal",
             "ERROR: AddressSanitizer",
             "runtime error:",
             "WARNING: ThreadSanitizer",

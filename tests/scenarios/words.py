@@ -394,8 +394,7 @@ class Runner:
     def do_gateway(self, words):
         verb = words[1]
         if verb == "kill":
-            self.gateway.process.kill()
-            self.gateway.process.wait()
+            self.gateway.kill()
         elif verb == "stop":
             code = self.gateway.stop()
             if code != 0:

@@ -5,19 +5,14 @@
 bodies.py [--binary PATH] [--megabytes 1024]. Ends with `N passed, N failed`.
 """
 
-import argparse
-import json
-import os
 import sys
 import threading
-from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(TOP / "tests/scenarios"))
-sys.path.insert(0, str(TOP / "tests/bench"))
+import storm
+
+sys.path.insert(0, str(storm.TOP / "tests/bench"))
 import measure
 from client import connect
-from gateway import Gateway
 from upstream import Reader, bound_socket, find
 
 GROWTH_MAX = 32 << 20
@@ -68,7 +63,7 @@ def upload(gateway, size):
     for number in range(size // len(PIECE)):
         sock.sendall(PIECE)
         if number % 256 == 255:
-            peak = max(peak, measure.resident_bytes(gateway.process.pid))
+            peak = max(peak, measure.resident_bytes(gateway.serving()))
     line, _ = Reader(sock).head()
     sock.close()
     return line, peak
@@ -86,23 +81,18 @@ def download(gateway, size):
         if not data:
             return f"cut off after {got} bytes", peak
         if got >> 24 != (got + len(data)) >> 24:
-            peak = max(peak, measure.resident_bytes(gateway.process.pid))
+            peak = max(peak, measure.resident_bytes(gateway.serving()))
         got += len(data)
     sock.close()
     return line, peak
 
 
-def problems(gateway, size):
-    sink = Sink()
+def problems(gateway, options):
+    size, sink = options.megabytes << 20, Sink()
     sink.start()
-    nodes = {f"127.0.0.1:{sink.port}": 1}
-    route = {"uri": "/*", "upstream": {"type": "roundrobin", "nodes": nodes}}
-    answer = gateway.admin("PUT", "/apisix/admin/routes/1", json.dumps(route).encode())
-    if answer.status != 201:
-        yield f"the route was answered {answer.brief()}"
-        return
+    storm.put_route(gateway, [f"127.0.0.1:{sink.port}"])
     upload(gateway, len(PIECE))
-    before = measure.resident_bytes(gateway.process.pid)
+    before = measure.resident_bytes(gateway.serving())
     sink.got = 0
     for name, work in (("upload", upload), ("download", download)):
         line, peak = work(gateway, size)
@@ -118,28 +108,5 @@ def problems(gateway, size):
             yield None
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    default = os.environ.get("SLUICE_BINARY", str(TOP / "build/release/sluice"))
-    parser.add_argument("--binary", default=default)
-    parser.add_argument("--megabytes", type=int, default=1024)
-    options = parser.parse_args()
-    gateway = Gateway(options.binary, workers=1)
-    told = []
-    try:
-        gateway.start()
-        told += problems(gateway, options.megabytes << 20)
-    except Exception as error:
-        told.append(f"{type(error).__name__}: {error}")
-    finally:
-        gateway.stop()
-        gateway.close()
-    for problem in filter(None, told):
-        print(problem)
-    passed = told.count(None)
-    print(f"{passed} passed, {len(told) - passed} failed")
-    return 1 if passed != len(told) or not told else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(storm.run(problems, storm.options_of(__doc__, megabytes=1024)))

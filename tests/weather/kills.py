@@ -70,8 +70,7 @@ def one_kill(gateway, acknowledged, chance):
         writer.enough.wait(20)
     # When in the run of writes the kill falls is what is tested: the time itself is the subject.
     threading.Event().wait(chance.uniform(0, 0.05))
-    gateway.process.kill()
-    gateway.process.wait()
+    gateway.kill()
     for writer in writers:
         writer.join()
     wrong = [writer.wrong for writer in writers if writer.wrong]

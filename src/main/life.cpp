@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "main/life.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace sluice::main {
+
+Result<Life> Life::begin(const std::function<int(Line&)>& work) {
+  auto ends = Line::make();
+  if (!ends) return std::unexpected(ends.error());
+  auto& [ours, theirs] = *ends;
+  const pid_t pid = ::fork();
+  if (pid < 0) return fail(ErrorKind::system, system_message("fork", errno));
+  if (pid == 0) {
+    ours.close();
+    std::exit(work(theirs));
+  }
+  return Life(pid, std::move(ours));
+}
+
+void Life::listen() {
+  if (line_.descriptor() < 0) return;
+  while (const auto word = line_.hear()) {
+    if (*word == Word::wants_store) wants_store_ = true;
+    else if (*word == Word::let_go) has_let_go_ = true;
+    else if (*word == Word::ready) is_ready_ = true;
+    else if (*word == Word::has_left) has_left_ = true;
+  }
+}
+
+}  // namespace sluice::main
