@@ -31,10 +31,13 @@ define build_tests
 	@ninja -C build/$(1) -j$(JOBS)
 endef
 
+# Whether one of the rings named is to be run; all of them are when RINGS names none.
+runs = $(if $(RINGS),$(filter $(1),$(RINGS)),$(1))
+
 test: deps-test ## Build release, AddressSanitizer and fuzz trees and run every ring (RINGS="unit scenarios" picks)
-	$(call build_tests,release,ON)
-	$(call build_tests,asan,ON)
-	$(call build_tests,fuzz,OFF)
+	$(if $(call runs,unit scenarios weather peers),$(call build_tests,release,ON))
+	$(if $(call runs,unit scenarios),$(call build_tests,asan,ON))
+	$(if $(call runs,fuzz),$(call build_tests,fuzz,OFF))
 	@python3 tools/run_tests.py $(RINGS)
 
 tsan: deps-test ## Build with ThreadSanitizer and run the unit tests and scenarios on it

@@ -203,11 +203,11 @@ bool Route::accepts(const RouteQuestion& question, bool with_hosts) const {
   return conditions_->filter == nullptr || conditions_->filter->matches(*question.exchange);
 }
 
-bool Route::fits(std::size_t index, Kind kind, std::string_view path, std::span<Parameter> captured,
+bool Route::fits(std::size_t index, Kind by, std::string_view path, std::span<Parameter> captured,
                  std::uint32_t& count) const {
   count = 0;
-  if (kind == Kind::exact || kind == Kind::prefix) return true;
-  if (kind == Kind::parameters) return fits_segments(uri(index), path, captured, count);
+  if (by == Kind::exact || by == Kind::prefix) return true;
+  if (by == Kind::parameters) return fits_segments(uri(index), path, captured, count);
   std::string_view groups[Regex::captures_max];
   if (conditions_->regexes[index].captures(path, groups) != Regex::Outcome::match) return false;
   std::size_t group = 1;
