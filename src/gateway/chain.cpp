@@ -75,7 +75,10 @@ Chain::Chain(std::vector<Link> links, Hidden hidden)
     for (std::size_t j = i; j > 0 && links_[j - 1].priority < links_[j].priority; --j)
       std::swap(links_[j - 1], links_[j]);
   }
-  for (const Link& link : links_) phases_ |= link.type->phases;
+  for (const Link& link : links_) {
+    phases_ |= link.type->phases;
+    looks_into_body_ = looks_into_body_ || link.looks_into_body;
+  }
 }
 
 bool Chain::replaces(const plugin::PluginType* type) const {

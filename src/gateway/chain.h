@@ -27,6 +27,7 @@ struct Link {
   std::shared_ptr<const plugin::Plugin> plugin;
   std::shared_ptr<const LinkMeta> meta;  // null when the config has none
   int priority = 0;
+  bool looks_into_body = false;  // its config names variables of the request's body
 };
 
 class Chain {
@@ -41,6 +42,7 @@ class Chain {
   static Chain merge(const Chain& upper, const Chain& lower);
 
   const std::vector<Link>& links() const { return links_; }
+  bool looks_into_body() const { return looks_into_body_; }
   bool runs_in(plugin::Phase phase) const { return (phases_ & static_cast<std::uint8_t>(phase)) != 0; }
   bool empty() const { return links_.empty() && hidden_.empty(); }
 
@@ -50,6 +52,7 @@ class Chain {
   std::vector<Link> links_;  // by priority, highest first
   Hidden hidden_;
   std::uint8_t phases_ = 0;
+  bool looks_into_body_ = false;
 };
 
 using Step = plugin::VerdictTask (plugin::Plugin::*)(plugin::Exchange&) const;

@@ -7,6 +7,7 @@
 #include "gateway/compiler.h"
 #include "json/text.h"
 #include "plugin/meta.h"
+#include "plugin/request_body.h"
 
 namespace sluice::gateway {
 namespace {
@@ -47,6 +48,7 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
   Link link;
   link.type = &type;
   link.priority = type.priority;
+  link.looks_into_body = plugin::mentions_body_variable(config);
   std::unique_ptr<const plugin::Plugin> made;
   json::Value own;
   if (plugin::split_meta(config, own, meta, reader)) {

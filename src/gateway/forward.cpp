@@ -31,18 +31,6 @@ Error peer_error(ssize_t result, std::string_view what, bool may_retry) {
           may_retry};
 }
 
-int status_of(const Error& error) {
-  if (error.fault == Fault::client) {
-    switch (error.kind) {
-      case ErrorKind::timeout: return 408;
-      case ErrorKind::limit: return 413;
-      case ErrorKind::protocol: return 400;
-      default: return status_client_gone;
-    }
-  }
-  return error.kind == ErrorKind::timeout ? 504 : 502;
-}
-
 }  // namespace
 
 plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& destination) {
@@ -290,6 +278,7 @@ void Forward::note_attempt(const Peer& peer, const Result<>& outcome) {
   side.status = status;
   const auto colon = peer.text.rfind(':');
   side.balancer_ip = std::string_view(peer.text).substr(0, colon);
+  side.authority = peer.authority;
 }
 
 void Forward::report(const Peer& peer, const Result<>& outcome) {

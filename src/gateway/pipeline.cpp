@@ -8,6 +8,7 @@
 #include "gateway/session.h"
 #include "gateway/tunnel.h"
 #include "gateway/worker.h"
+#include "plugin/request_body.h"
 
 namespace sluice::gateway {
 namespace {
@@ -80,6 +81,14 @@ std::string_view path_with_encoded_slashes(Exchange& x) {
   return any && http::normalize_path(raw, x.arena, kept, http::EncodedSlash::kept) ? kept : x.request.path;
 }
 
+void forget_match(Serving& s) {
+  s.target = nullptr;
+  s.chain = nullptr;
+  s.x.route = nullptr;
+  s.x.matched_uri = s.x.matched_host = {};
+  s.x.parameter_count = 0;
+}
+
 void match(Serving& s) {
   Exchange& x = s.x;
   const Settings& settings = s.session.worker().settings();
@@ -88,13 +97,27 @@ void match(Serving& s) {
   const RouteQuestion question{x.request.method_id, x.request.host, x.request.authority, path,
                                x.remote.address, &x};
   RouteMatch found;
-  if (!s.pinned->snapshot->router.match(question, found, s.parameters)) return;
+  if (!s.pinned->snapshot->router.match(question, found, s.parameters)) return forget_match(s);
   s.target = found.route->target();
   s.chain = &s.target->chain;
   x.route = &s.target->info;
   x.matched_uri = found.uri_pattern();
   x.matched_host = found.host_pattern(question);
   x.parameter_count = found.parameter_count;
+}
+
+// Holds the body for whoever looks into it: conditions of routes, which are then asked again, and plugins.
+VerdictTask look_into_body(Serving& s) {
+  const bool for_routes = s.x.wants_body;
+  auto held = co_await plugin::hold_body(s.x);
+  if (!held) co_return plugin::reply(status_of(held.error()));
+  if (for_routes) match(s);
+  co_return plugin::pass();
+}
+
+bool wants_body(const Serving& s) {
+  return s.x.wants_body || s.pinned->snapshot->global.looks_into_body() ||
+         (s.chain != nullptr && s.chain->looks_into_body());
 }
 
 // The rewrite phase; when it found a consumer, once more for what only the consumer or its group brought.
@@ -115,6 +138,10 @@ VerdictTask answer(Serving& s) {
   Exchange& x = s.x;
   const Chain& global = s.pinned->snapshot->global;
   match(s);
+  if (wants_body(s)) {
+    auto verdict = co_await look_into_body(s);
+    if (verdict != nullptr) co_return verdict;
+  }
   if (!global.empty()) {
     auto verdict = co_await run(global, Phase::rewrite, &Plugin::rewrite, x);
     if (verdict != nullptr) co_return verdict;

@@ -6,6 +6,18 @@
 
 namespace sluice::gateway {
 
+int status_of(const Error& error) {
+  if (error.fault == Fault::client) {
+    switch (error.kind) {
+      case ErrorKind::timeout: return 408;
+      case ErrorKind::limit: return 413;
+      case ErrorKind::protocol: return 400;
+      default: return status_client_gone;
+    }
+  }
+  return error.kind == ErrorKind::timeout ? 504 : 502;
+}
+
 plugin::Verdict no_route() {
   return plugin::reply_json(404, json::Value::object({{"error_msg", "404 Route Not Found"}}));
 }

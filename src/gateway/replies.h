@@ -9,6 +9,9 @@ namespace sluice::gateway {
 // nginx's number for a client that left before its answer; never sent, but logged.
 inline constexpr int status_client_gone = 499;
 
+// The status for what the network did: 4xx for the client's fault, else 502 or 504.
+int status_of(const Error& error);
+
 // 404 in APISIX's words.
 plugin::Verdict no_route();
 // For a route that leads nowhere: its upstream was removed (502) or it never named one (503).

@@ -9,6 +9,7 @@
 #include "gateway/route.h"
 #include "http/server_connection.h"
 #include "plugin/template.h"
+#include "plugin/worker.h"
 
 namespace sluice::gateway {
 
@@ -40,6 +41,7 @@ struct Settings {
   CidrSet real_ip_from;                    // nginx_config.http.real_ip_from
   std::string real_ip_header = "X-Real-IP";
   bool real_ip_recursive = false;
+  plugin::BodyLimits body_limits;
   bool upstream_verify = true;             // certificates of https upstreams, unless one says otherwise
 };
 

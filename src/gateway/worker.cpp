@@ -14,7 +14,9 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
       settings_(settings),
       retired_(std::move(retired)),
       pool_(the_loop),
-      access_log_(the_loop, settings) {}
+      access_log_(the_loop, settings) {
+  body_limits = settings.body_limits;
+}
 
 Worker::~Worker() {
   listeners_.clear();

@@ -118,6 +118,9 @@ void read_apisix(Section apisix, Config& config) {
         "'" + mode + "' is none of radixtree_host_uri, radixtree_uri, radixtree_uri_with_parameter");
   apisix.flag("delete_uri_tail_slash", config.gateway.delete_uri_tail_slash);
   apisix.flag("match_uri_encoded_slash", config.gateway.match_encoded_slash);
+  std::size_t readable = config.gateway.body_limits.arguments >> 20;
+  apisix.integer("max_post_args_readable_size", readable, 1, 1024);
+  config.gateway.body_limits.arguments = readable << 20;
   bool no_checks = false;
   apisix.flag("disable_upstream_healthcheck", no_checks);
   config.gateway.health_checks = !no_checks;
@@ -322,6 +325,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     read_apisix(root.section("apisix"), config);
     read_deployment(root.section("deployment"), config);
     read_nginx(root.section("nginx_config"), prefix, config);
+    root.section("graphql").integer("max_size", config.gateway.body_limits.graphql, 1, 64 << 20);
     if (config.dev_mode) config.workers = 1;
     if (root.has("plugins")) config.plugins = root.texts("plugins");
     note_unknown_plugins(config.plugins, findings);

@@ -87,7 +87,6 @@ constexpr Silent silent[] = {
     {"apisix", "enable_reuseport"},
     {"apisix", "events"},
     {"apisix", "lru"},
-    {"apisix", "max_post_args_readable_size"},
     {"apisix", "disable_sync_configuration_during_start"},
     {"apisix", "worker_startup_time_threshold"},
     {"deployment", "role_data_plane"},
@@ -105,7 +104,6 @@ constexpr Silent silent[] = {
     {"plugin_attr.prometheus", "llm_prompt_tokens_buckets"},
     {"plugin_attr.prometheus", "llm_completion_tokens_buckets"},
     {"", "stream_plugins"},
-    {"", "graphql"},
 };
 
 // As `harmless` is written: nginx's on and off are true and false; nothing is "".

@@ -25,6 +25,7 @@ struct UpstreamSide {
   std::string_view addresses;   // "127.0.0.1:80, 127.0.0.1:81": every peer asked
   std::string_view statuses;    // "502, 200"
   std::string_view balancer_ip;  // the last peer
+  std::string_view authority;    // the same as it was written: a name or an address, with its port or without
   std::uint16_t balancer_port = 0;
   int status = 0;               // of the last answer, 0 without one
   Duration connect_time{-1};    // of the last attempt; negative when it did not come so far
@@ -71,6 +72,7 @@ class Exchange {
   ResponseSource source = ResponseSource::none;
   bool trusted_client = false;   // its X-Forwarded-* fields are believed
   bool forwarded_reset = false;  // not even X-Forwarded-For is kept
+  bool wants_body = false;       // a variable would look into the body, which is not in memory
 
   // The path and query that routing and plugins see are request.path and request.query; `set_target` changes
   // what the upstream is asked for, path and query.

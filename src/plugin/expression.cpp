@@ -243,12 +243,24 @@ bool is_in(const Variable::Value& left, const std::vector<Scalar>& list) {
 }
 
 bool list_has(const Variable::Value& left, const Scalar& right) {
-  const auto* text = std::get_if<std::string>(&right);
-  if (!left || text == nullptr) return false;
+  if (!left) return false;
   for (std::string_view item : Split(*left, '\n')) {
-    if (item == *text) return true;
+    if (equals(item, right)) return true;
   }
   return false;
+}
+
+// What is compared is a list, as Lua has a table there: it equals nothing.
+bool is_list(const Variable& variable, const Variable::Value& value) {
+  const bool either = variable.shape() == Variable::Shape::either;
+  return variable.shape() == Variable::Shape::list || (either && value && value->starts_with('\n'));
+}
+
+// true and false of a JSON body.
+bool is_truth(const Variable& variable, const Variable::Value& left, const Scalar& right) {
+  const auto* truth = std::get_if<bool>(&right);
+  return truth != nullptr && variable.shape() == Variable::Shape::either &&
+         left == (*truth ? "true" : "false");
 }
 
 bool ip_matches(const Variable::Value& left, const CidrSet& networks) {
@@ -262,12 +274,17 @@ Answer Expression::evaluate_condition(Exchange& x, const Condition& condition) {
   const Variable::Value left = condition.variable.read(x);
   const auto* scalar = std::get_if<Scalar>(&condition.operand);
   bool yes = false;
+  if (is_list(condition.variable, left)) {
+    yes = condition.op == Operator::has ? scalar && list_has(left, *scalar)
+                                        : condition.op == Operator::not_equal;
+    return answer(yes != condition.negated);
+  }
   switch (condition.op) {
     case Operator::equal:
-      yes = scalar && equals(left, *scalar);
+      yes = scalar && (equals(left, *scalar) || is_truth(condition.variable, left, *scalar));
       break;
     case Operator::not_equal:
-      yes = !(scalar && equals(left, *scalar));
+      yes = !(scalar && (equals(left, *scalar) || is_truth(condition.variable, left, *scalar)));
       break;
     case Operator::greater:
     case Operator::greater_equal:
@@ -286,8 +303,7 @@ Answer Expression::evaluate_condition(Exchange& x, const Condition& condition) {
       yes = !scalar && is_in(left, std::get<std::vector<Scalar>>(condition.operand));
       break;
     case Operator::has:
-      yes = scalar && condition.variable.shape() == Variable::Shape::list && list_has(left, *scalar);
-      break;
+      break;  // this is no list
     case Operator::ip_match:
       yes = ip_matches(left, std::get<CidrSet>(condition.operand));
       break;

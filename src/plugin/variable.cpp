@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "plugin/exchange.h"
+#include "plugin/request_body.h"
 
 namespace sluice::plugin {
 namespace {
@@ -199,6 +200,39 @@ std::string_view host_name() {
   return name;
 }
 
+Value read_binary_address(Exchange& x, const Variable&) {
+  unsigned char bytes[16];
+  const std::size_t size = x.remote.address.bytes(bytes);
+  return x.arena.copy({reinterpret_cast<const char*>(bytes), size});
+}
+
+// What X-Forwarded-For says to the upstream (nginx's name).
+Value read_forwarded_for(Exchange& x, const Variable&) {
+  const auto before = x.request.headers.joined("X-Forwarded-For");
+  const std::string_view client = x.client_text.empty() ? *address_text(x, x.client.address) : x.client_text;
+  return before ? x.arena.join(*before, ", ", client) : client;
+}
+
+Value read_unresolved_host(Exchange& x, const Variable&) {
+  const auto parts = split_host_port(x.upstream.authority);
+  return parts ? Value(parts->host) : std::nullopt;
+}
+
+// The value of a cookie that the response sets.
+Value read_response_cookie(Exchange& x, const Variable& variable) {
+  for (const http::Header& header : x.response.headers) {
+    if (!equals_ignoring_case(header.name, "set-cookie")) continue;
+    const std::string_view pair = header.value.substr(0, header.value.find(';'));
+    const std::size_t equal = pair.find('=');
+    if (equal != std::string_view::npos && trim(pair.substr(0, equal)) == variable.argument())
+      return trim(pair.substr(equal + 1));
+  }
+  return std::nullopt;
+}
+
+// For names that have no value here: those of TLS on the client's side, of caches, of language models.
+Value read_nothing(Exchange&, const Variable&) { return std::nullopt; }
+
 Value read_https(Exchange& x, const Variable&) { return present(x.request.secure ? "on" : ""); }
 
 struct Entry {
@@ -236,11 +270,15 @@ constexpr std::array request_entries = {
     Entry{"remote_user", read_remote_user},
     Entry{"request_id", read_request_id},
     Entry{"apisix_request_id", read_request_id},
+    SLUICE_VARIABLE("request_type", present("traditional_http")),
+    SLUICE_VARIABLE("pipe", present(".")),
+    Entry{"proxy_add_x_forwarded_for", read_forwarded_for},
 };
 
 constexpr std::array connection_entries = {
     SLUICE_VARIABLE("remote_addr",
                     x.remote_text.empty() ? address_text(x, x.remote.address) : present(x.remote_text)),
+    Entry{"binary_remote_addr", read_binary_address},
     SLUICE_VARIABLE("remote_port", number_text(x, x.remote.port)),
     SLUICE_VARIABLE("realip_remote_addr", address_text(x, x.client.address)),
     SLUICE_VARIABLE("realip_remote_port", number_text(x, x.client.port)),
@@ -275,6 +313,8 @@ constexpr std::array response_entries = {
     SLUICE_VARIABLE("upstream_host", unless_empty(x.upstream.host)),
     SLUICE_VARIABLE("upstream_uri",
                     present(x.upstream.target.empty() ? x.request.target : x.upstream.target)),
+    Entry{"upstream_unresolved_host", read_unresolved_host},
+    Entry{"upstream_cache_status", read_nothing},
     SLUICE_VARIABLE("balancer_ip", unless_empty(x.upstream.balancer_ip)),
     SLUICE_VARIABLE("balancer_port",
                     x.upstream.balancer_port ? number_text(x, x.upstream.balancer_port) : Value()),
@@ -325,6 +365,12 @@ Variable find_variable(std::string_view name) {
   }
   if (name.starts_with("sent_http_")) return field_variable(read_response_field, rest("sent_http_"));
   if (name.starts_with("upstream_http_")) return field_variable(read_response_field, rest("upstream_http_"));
+  if (name.starts_with("post_arg") || name.starts_with("graphql_") || name == "request_body")
+    return find_body_variable(name);
+  if (name.starts_with("upstream_cookie_"))
+    return Variable(read_response_cookie, std::string(rest("upstream_cookie_")));
+  if (name.starts_with("ssl_") || name.starts_with("llm_") || name == "request_llm_model")
+    return Variable(read_nothing);
   if (name.starts_with("uri_param_")) return Variable(read_uri_parameter, std::string(rest("uri_param_")));
   return {};
 }

@@ -18,8 +18,9 @@ class Variable {
  public:
   using Value = std::optional<std::string_view>;  // nullopt: absent, which is not the same as empty
   using Read = Value (*)(Exchange&, const Variable&);
-  // text: one value. list: several, separated by '\n', which none of them contains.
-  enum class Shape : std::uint8_t { text, list };
+  // text: one value. list: several, separated by '\n', which none of them contains. either: a list when it
+  // begins with '\n', else the text of a JSON value.
+  enum class Shape : std::uint8_t { text, list, either };
 
   Variable() = default;  // always absent
   Variable(Read reader, std::string argument = {}, std::uint32_t number = 0, Shape shape = Shape::text)
@@ -45,8 +46,8 @@ class Variable {
 using VariableFinder = std::function<Variable(std::string_view name)>;
 
 // The variables of an HTTP exchange (docs/reference lists them): nginx's names, the families arg_*, cookie_*,
-// http_*, sent_http_*, uri_param_*, and APISIX's own. An unknown name gives a Variable that is false and
-// always absent.
+// http_*, sent_http_*, uri_param_*, post_arg_*, and APISIX's own. An unknown name gives a Variable that is
+// false and always absent.
 Variable find_variable(std::string_view name);
 
 }  // namespace sluice::plugin

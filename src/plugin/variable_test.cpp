@@ -33,7 +33,9 @@ class VariableTest : public testing::Test {
     x.request.headers.add("X-Forwarded-For", "2.2.2.2");
     x.request.headers.add("Authorization", "Basic YWxpY2U6c2VjcmV0");
     x.response.headers.add("Content-Type", "text/plain");
+    x.response.headers.add("Set-Cookie", "sid = 7; Path=/");
     x.response.status = 200;
+    x.upstream.authority = "svc.test:8080";
     x.upstream.response_time = std::chrono::milliseconds(1234);
     parameter = {"id", "42"};
     x.parameters = &parameter;
@@ -54,7 +56,8 @@ class VariableTest : public testing::Test {
 
 TEST_F(VariableTest, reads) {
   const struct {
-    const char *name, *value;
+    const char* name;
+    std::string value;
   } rows[] = {
       {"arg_x", "1"},
       {"arg_y", "A b"},
@@ -86,6 +89,13 @@ TEST_F(VariableTest, reads) {
       {"remote_user", "alice"},
       {"status", "200"},
       {"uri_param_id", "42"},
+      {"request_type", "traditional_http"},
+      {"binary_remote_addr", std::string("\x0a\0\0\x09", 4)},
+      {"proxy_add_x_forwarded_for", "1.1.1.1, 2.2.2.2, 10.0.0.9"},
+      {"upstream_unresolved_host", "svc.test"},
+      {"upstream_cookie_sid", "7"},
+      {"upstream_cookie_none", "<absent>"},
+      {"ssl_protocol", "<absent>"},
       {"upstream_response_time", "1.234"},
       {"upstream_connect_time", "<absent>"},
       {"route_id", "<absent>"},

@@ -39,6 +39,13 @@ class Local {
   virtual async::Task<> close() { return {}; }
 };
 
+// How large a body may be for variables to look into it, in bytes.
+struct BodyLimits {
+  std::size_t arguments =
+      1 << 20;  // post_arg_*, post_arg.*, request_body (apisix.max_post_args_readable_size)
+  std::size_t graphql = 1 << 20;    // graphql_* (graphql.max_size)
+};
+
 class Worker {
  public:
   Worker(async::Loop& the_loop, unsigned the_number) : loop(the_loop), number(the_number) {}
@@ -47,6 +54,7 @@ class Worker {
   async::Loop& loop;
   const unsigned number;  // 0 to workers-1
   Metrics metrics;        // of all requests that plugin prometheus sees
+  BodyLimits body_limits;
 
   // Pooled connections, TLS verified, cancelled with the awaiting frame.
   virtual async::Task<Result<OutboundReply>> ask(Outbound request) = 0;
