@@ -14,7 +14,7 @@ CALLS = r"(?:\.|->)(?:" + READS + r")\(\s*\"([\w-]+)\""
 
 
 def keys_of_code():
-    code = (TOP / "src/main/config.cpp").read_text()
+    code = "".join((TOP / "src/main" / name).read_text() for name in ("config.cpp", "deployment.cpp"))
     keys = set(re.findall(CALLS, code))
     for block in re.findall(r"for \(const std::string_view \w+ :\s*\{([^}]*)\}\)", code):
         keys |= set(re.findall(r'"([\w-]+)"', block))

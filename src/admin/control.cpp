@@ -69,10 +69,13 @@ http::Reply status_reply(const plugin::Status& status, const http::Request& requ
   bool asks = request.method_id == Method::get || request.method_id == Method::head;
   bool ready = request.path == "/status/ready";
   if (!asks || (request.path != "/status" && !ready)) return not_found();
-  if (ready ? status.ready() : status.started()) return json_text_reply(200, R"({"status":"ok"})");
+  const bool fine = ready ? status.ready() : status.started();
   std::string_view why =
       ready ? "not every worker holds a configuration yet" : "the workers have not started yet";
-  return json_reply(503, Value::object({{"status", "error"}, {"error", why}}));
+  Value body =
+      fine ? Value::object({{"status", "ok"}}) : Value::object({{"status", "error"}, {"error", why}});
+  if (auto store = status.store(); !store.is_null()) body.set("store", std::move(store));
+  return json_reply(fine ? 200 : 503, body);
 }
 
 }  // namespace sluice::admin

@@ -6,8 +6,9 @@
 #include <thread>
 
 #include "gateway/access_log.h"
+#include "json/environment.h"
 #include "json/text.h"
-#include "main/environment.h"
+#include "main/deployment.h"
 #include "main/section.h"
 #include "main/unserved.h"
 
@@ -147,6 +148,8 @@ void read_apisix(Section apisix, Config& config) {
       note_unserved(below, "apisix." + std::string(part));
     }
   }
+  if (const auto* ssl = apisix.raw("ssl"); ssl != nullptr && ssl->find("ssl_trusted_certificate") != nullptr)
+    config.trusted_certificate = ssl->text("ssl_trusted_certificate");
 }
 
 // https_admin with its certificate; a CA asks clients for certificates of their own.
@@ -196,19 +199,8 @@ void read_admin_keys(const json::Value* admin_value, Section& deployment, Config
 }
 
 void read_deployment(Section deployment, Config& config) {
-  std::string role = "traditional", provider;
-  deployment.text("role", role);
-  if (role != "traditional")
-    deployment.problem("role", "'" + role + "' is not served by this version; write traditional");
-  if (Section traditional = deployment.section("role_traditional"); true)
-    traditional.text("config_provider", provider);
-  deployment.raw("etcd");  // role_traditional decides whether it is used
+  read_role(deployment, config);
   note_unserved(deployment, "deployment");
-  if (!provider.empty() && provider != "embedded") {
-    deployment.problem(
-        "role_traditional/config_provider",
-        "'" + provider + "' is not served by this version; write embedded, the built-in store");
-  }
   const auto* admin = deployment.raw("admin");
   read_admin_keys(admin, deployment, config);
   if (admin != nullptr && admin->is_object()) {
@@ -318,7 +310,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     findings.problems.push_back({"", parsed.error().what, {}});
     return std::nullopt;
   }
-  resolve_environment(*parsed, "", findings);
+  json::resolve_environment(*parsed, "", findings);
   config.written = *parsed;
   {
     Section root(&*parsed, "", findings);
@@ -327,6 +319,10 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     read_nginx(root.section("nginx_config"), prefix, config);
     root.section("graphql").integer("max_size", config.gateway.body_limits.graphql, 1, 64 << 20);
     if (config.dev_mode) config.workers = 1;
+    if (!config.traffic) {  // a control plane: one worker that nobody reaches
+      config.gateway.listen.clear();
+      config.workers = 1;
+    }
     if (root.has("plugins")) config.plugins = root.texts("plugins");
     note_unknown_plugins(config.plugins, findings);
     if (const auto* attr = root.raw("plugin_attr")) config.plugin_attr = *attr;

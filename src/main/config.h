@@ -14,8 +14,11 @@
 #include "json/findings.h"
 #include "plugin/metrics.h"
 #include "net/resolver.h"
+#include "store/etcd_client.h"
 
 namespace sluice::main {
+
+enum class StoreProvider : std::uint8_t { embedded, etcd, yaml, json };
 
 struct Config {
   gateway::Settings gateway;
@@ -28,6 +31,15 @@ struct Config {
   Duration shutdown_timeout = std::chrono::seconds(240);
   std::vector<std::string> plugins;     // enabled; empty: all
   net::ResolverOptions resolver;
+
+  StoreProvider provider = StoreProvider::embedded;
+  bool traffic = true;                  // false: a control plane
+  store::EtcdOptions etcd;              // its `tls` is made of these:
+  struct {
+    std::string certificate, key;       // PEM files; relative ones are below PREFIX/conf
+    bool verify = true;
+  } etcd_tls;
+  std::string trusted_certificate = "system";  // PEM file of the roots that etcd's certificate is checked by
 
   bool admin = true;
   Endpoint admin_listen;

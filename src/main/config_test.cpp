@@ -108,16 +108,21 @@ TEST(Config, NamesEveryProblemAtOnce) {
   const Read got = read(R"(
 apisix: {node_listen: 70000, router: {http: trie}, control: {ip: nowhere}, trusted_addresses: [10.0.0.0/99]}
 deployment:
-  {role: data_plane, role_traditional: {config_provider: etcd}, admin: {admin_key: [{key: a, role: king}]}}
+  role: traditional
+  role_traditional: {config_provider: consul}
+  admin: {admin_key: [{key: a, role: king}]}
+  etcd: {host: ["10.0.0.1:2379"], prefix: apisix/, user: root, timeout: 0, tls: {cert: a.pem}}
 nginx_config:
   {worker_processes: 0, error_log_level: loud, http: {keepalive_timeout: soon, client_max_body_size: -1}}
 )");
   EXPECT_FALSE(got.config);
   for (const std::string_view path :
        {"/apisix/node_listen", "/apisix/router/http", "/apisix/control/ip", "/apisix/trusted_addresses",
-        "/deployment/role", "/deployment/role_traditional/config_provider", "/deployment/admin/admin_key",
-        "/nginx_config/worker_processes", "/nginx_config/error_log_level",
-        "/nginx_config/http/keepalive_timeout", "/nginx_config/http/client_max_body_size"}) {
+        "/deployment/role_traditional/config_provider", "/deployment/admin/admin_key",
+        "/deployment/etcd/host", "/deployment/etcd/prefix", "/deployment/etcd/user",
+        "/deployment/etcd/timeout", "/deployment/etcd/tls/cert", "/nginx_config/worker_processes",
+        "/nginx_config/error_log_level", "/nginx_config/http/keepalive_timeout",
+        "/nginx_config/http/client_max_body_size"}) {
     EXPECT_TRUE(names(got.findings.problems, path)) << path;
   }
 }
@@ -128,6 +133,33 @@ TEST(Config, WarnsAboutKeysThatMeanNothing) {
   EXPECT_TRUE(names(got.findings.warnings, "/apisix/node_lisen"));
   EXPECT_TRUE(names(got.findings.warnings, "/apisix/stream_proxy"));
   EXPECT_TRUE(names(got.findings.warnings, "/nginx_confg"));
+}
+
+TEST(Config, RolesAndProviders) {
+  const auto of = [](std::string_view text) { return read("deployment: {" + std::string(text) + "}"); };
+  EXPECT_EQ(of("").config->provider, StoreProvider::embedded);
+  const Read etcd =
+      of("role_traditional: {config_provider: etcd}, etcd: {host: 'https://[::1]', prefix: /a/b, "
+         "timeout: 3, tls: {verify: false, sni: etcd.local}}");
+  ASSERT_TRUE(etcd.config);
+  EXPECT_EQ(etcd.config->provider, StoreProvider::etcd);
+  EXPECT_EQ(etcd.config->etcd.members.at(0).port, 2379);
+  EXPECT_TRUE(etcd.config->etcd.members.at(0).secure);
+  EXPECT_EQ(etcd.config->etcd.prefix, "/a/b");
+  EXPECT_EQ(etcd.config->etcd.timeout, 3s);
+  EXPECT_FALSE(etcd.config->etcd_tls.verify);
+  EXPECT_TRUE(etcd.findings.warnings.empty());
+  EXPECT_TRUE(names(of("etcd: {host: 'http://a'}").findings.warnings, "/deployment/etcd"));
+  const Read file = of("role: data_plane, role_data_plane: {config_provider: json}");
+  EXPECT_EQ(file.config->provider, StoreProvider::json);
+  EXPECT_FALSE(file.config->admin);
+  const Read control = of("role: control_plane");
+  EXPECT_EQ(control.config->provider, StoreProvider::etcd);
+  EXPECT_FALSE(control.config->traffic);
+  EXPECT_TRUE(names(of("role: control_plane, role_control_plane: {config_provider: yaml}").findings.problems,
+                    "/deployment/role_control_plane/config_provider"));
+  EXPECT_TRUE(names(of("role: queen").findings.problems, "/deployment/role"));
+  EXPECT_FALSE(names(of("role_traditional: {config_provider: yaml}").findings.warnings, "/deployment/etcd"));
 }
 
 // A key of APISIX's is served, named in a warning, or read over because nothing is missed without it; none is
@@ -167,7 +199,9 @@ plugin_attr:
   {prometheus: {export_uri: /m, metric_prefix: a_, enable_export_server: true, refresh_interval: 15,
                 export_addr: {ip: 127.0.0.1, port: 9091}, default_buckets: [10]}}
 deployment:
-  {role: traditional, role_traditional: {config_provider: embedded}, etcd: {host: ["http://127.0.0.1:2379"]},
+  {role: traditional, role_traditional: {config_provider: etcd},
+   etcd: {host: ["http://127.0.0.1:2379"], prefix: /apisix, timeout: 30, watch_timeout: 50, startup_retry: 2,
+          user: u, password: p, tls: {verify: true, sni: e}, health_check_timeout: 10, resync_delay: 5},
    role_data_plane: {config_provider: etcd}, role_control_plane: {config_provider: etcd},
    admin: {admin_key_required: true, admin_key: [{name: a, key: "", role: admin}], enable_admin_cors: true,
            enable_admin_ui: false, allow_admin: [127.0.0.0/24], admin_listen: {ip: 127.0.0.1, port: 9180},

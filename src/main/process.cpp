@@ -11,7 +11,6 @@
 #include "async/join.h"
 #include "main/admin_tls.h"
 #include "plugins/list.h"
-#include "store/sqlite_store.h"
 
 namespace sluice::main {
 namespace {
@@ -79,7 +78,9 @@ Result<> Process::start() {
       control_, line_, [this](Word word) { on_word(word); }, [this] { control_.stop(); });
   if (auto prepared = prepare(); !prepared) return prepared;
   if (auto free = wait_for_store(); !free) return free;
-  if (auto opened = open_store(); !opened) return opened;
+  auto opened = open_store(config_, prefix_, control_, *names_, validator_);
+  if (!opened) return std::unexpected(opened.error());
+  store_ = std::move(*opened);
   if (auto loaded = load(); !loaded) return loaded;
   return serve_apis();
 }
@@ -118,13 +119,6 @@ Result<> Process::wait_for_store() {
   line_.say(Word::wants_store);
   while (!store_free_ && !control_.stopping()) control_.run_once(1h);
   if (!store_free_) return fail(ErrorKind::closed, "told to end before it served");
-  return {};
-}
-
-Result<> Process::open_store() {
-  auto opened = store::open_sqlite({.path = prefix_ + "/data/sluice.db"}, control_);
-  if (!opened) return std::unexpected(opened.error());
-  store_ = std::move(*opened);
   return {};
 }
 

@@ -21,6 +21,7 @@
 #include "main/scrape.h"
 #include "main/names.h"
 #include "main/signals.h"
+#include "main/stores.h"
 #include "plugin/registry.h"
 #include "plugin/status.h"
 #include "plugin/validator.h"
@@ -43,7 +44,13 @@ class Process final : public plugin::Status {
   // ---- plugin::Status ----
   async::Task<Result<Duration>> applied(std::int64_t revision) override;
   bool started() const override { return started_; }
-  bool ready() const override { return publisher_.published() > 0 ? publisher_.applied() > 0 : started_; }
+  bool ready() const override {
+    if (store_ && !store_->standing().loaded) return false;
+    return publisher_.published() > 0 ? publisher_.applied() > 0 : started_;
+  }
+  json::Value store() const override {
+    return store_ ? describe_standing(store_->standing(), control_.clock().now()) : nullptr;
+  }
   json::Value health() const override { return checker_.report(); }
 
  private:
@@ -59,7 +66,6 @@ class Process final : public plugin::Status {
   };
   Result<> prepare();
   Result<> wait_for_store();
-  Result<> open_store();
   Result<> load();
   Result<> make_workers();
   Result<> serve_apis();
@@ -86,8 +92,8 @@ class Process final : public plugin::Status {
   async::Loop control_;
   plugin::Registry registry_;
   plugin::Validator validator_;
-  std::unique_ptr<store::Store> store_;
   std::unique_ptr<Names> names_;
+  std::unique_ptr<store::Store> store_;
   upstream::HealthChecker checker_;
   gateway::Publisher publisher_;
   std::vector<Thread> threads_;

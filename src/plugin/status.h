@@ -22,6 +22,9 @@ class Status {
   virtual bool started() const = 0;
   // Every worker holds a configuration.
   virtual bool ready() const = 0;
+  // Of a store that is elsewhere: {"provider", "reachable", "loaded", "since_seconds", "error"}; null when
+  // the store is part of this process.
+  virtual json::Value store() const { return nullptr; }
   // Every health checker: [{"name": "/apisix/upstreams/1", "type": "http", "nodes": [{"ip", "port",
   // "hostname", "status", "counter": {"success", "tcp_failure", "http_failure", "timeout_failure"}}]}].
   virtual json::Value health() const = 0;

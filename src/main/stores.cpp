@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "main/stores.h"
+
+#include "json/text.h"
+#include "main/pem_file.h"
+#include "store/etcd_store.h"
+#include "store/file_store.h"
+#include "store/sqlite_store.h"
+
+namespace sluice::main {
+namespace {
+
+using Opened = Result<std::unique_ptr<store::Store>>;
+
+// Keys of the resources that a value names. Every member that names one ends in "_id".
+std::vector<std::string> references_in(const plugin::Validator& validator, std::string_view key,
+                                       std::string_view value) {
+  const auto parts = model::split_key(key);
+  if (parts.resource == nullptr || value.find("_id\"") == value.npos) return {};
+  const auto body = json::parse(value);
+  if (!body) return {};
+  json::Findings findings;
+  validator.check(*parts.resource, parts.id, *body, findings);
+  std::vector<std::string> keys;
+  for (const auto& reference : findings.references) {
+    if (const auto* target = model::find_resource(reference.resource))
+      keys.push_back(model::key_of(*target, reference.id));
+  }
+  return keys;
+}
+
+Result<std::shared_ptr<const net::TlsContext>> etcd_tls(const Config& config, const std::string& prefix) {
+  net::TlsContext::Client options;
+  options.verify = config.etcd_tls.verify;
+  const auto read = [&](const std::string& path, std::string_view key, std::string& into) -> Result<> {
+    if (path.empty()) return {};
+    auto text = read_pem_file(path, prefix, key);
+    if (!text) return std::unexpected(text.error());
+    into = std::move(*text);
+    return {};
+  };
+  auto done = read(config.etcd_tls.certificate, "/deployment/etcd/tls/cert", options.certificate);
+  if (done) done = read(config.etcd_tls.key, "/deployment/etcd/tls/key", options.key);
+  if (done && config.trusted_certificate != "system")
+    done = read(config.trusted_certificate, "/apisix/ssl/ssl_trusted_certificate", options.authorities);
+  if (!done) return std::unexpected(done.error());
+  return net::TlsContext::client(options);
+}
+
+Opened open_etcd_store(const Config& config, const std::string& prefix, async::Loop& control, Names& names,
+                       const plugin::Validator& validator) {
+  store::EtcdPlace place;
+  place.options = config.etcd;
+  auto tls = etcd_tls(config, prefix);
+  if (!tls) return std::unexpected(tls.error());
+  place.options.tls = std::move(*tls);
+  place.kept_at = prefix + "/data/etcd.db";
+  place.references = [&validator](std::string_view key, std::string_view value) {
+    return references_in(validator, key, value);
+  };
+  auto resolve = [&names, &control](std::string name, Instant deadline) {
+    return names.resolve_for(control, std::move(name), deadline);
+  };
+  return store::open_etcd(std::move(place), control, net::Network::system(), std::move(resolve));
+}
+
+store::FilePlace file_of(const Config& config, const std::string& prefix,
+                         const plugin::Validator& validator) {
+  store::FilePlace place;
+  const bool yaml = config.provider == StoreProvider::yaml;
+  place.format = yaml ? store::FileFormat::yaml : store::FileFormat::json;
+  place.path = prefix + (yaml ? "/conf/apisix.yaml" : "/conf/apisix.json");
+  place.check = [&validator](const model::Resource& resource, std::string_view id, const json::Value& body,
+                             json::Findings& findings) { validator.check(resource, id, body, findings); };
+  return place;
+}
+
+}  // namespace
+
+Opened open_store(const Config& config, const std::string& prefix, async::Loop& control, Names& names,
+                  const plugin::Validator& validator) {
+  switch (config.provider) {
+    case StoreProvider::embedded:
+      return store::open_sqlite({.path = prefix + "/data/sluice.db"}, control);
+    case StoreProvider::etcd:
+      return open_etcd_store(config, prefix, control, names, validator);
+    default:
+      return store::open_file(file_of(config, prefix, validator), control);
+  }
+}
+
+json::Value describe_standing(const store::Standing& standing, Instant now) {
+  if (standing.provider == "embedded") return nullptr;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - standing.since).count();
+  json::Value told = json::Value::object({{"provider", standing.provider},
+                                          {"reachable", standing.reachable},
+                                          {"loaded", standing.loaded},
+                                          {"since_seconds", seconds}});
+  if (!standing.what.empty()) told.set("error", standing.what);
+  return told;
+}
+
+}  // namespace sluice::main

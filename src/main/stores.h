@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store that config.yaml asks for: embedded, etcd, or a file, wired to resolver and validator; and
+// how it stands, as the status API says it. Owned by the process, control thread.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "main/config.h"
+#include "main/names.h"
+#include "plugin/validator.h"
+#include "store/store.h"
+
+namespace sluice::main {
+
+// The error is one sentence for the operator. `names` and `validator` outlive the store.
+Result<std::unique_ptr<store::Store>> open_store(const Config& config, const std::string& prefix,
+                                                 async::Loop& control, Names& names,
+                                                 const plugin::Validator& validator);
+
+// What the status API says about it; null for a store that is part of this process.
+json::Value describe_standing(const store::Standing& standing, Instant now);
+
+}  // namespace sluice::main

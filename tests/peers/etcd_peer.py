@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway on a real etcd, alone and as a cluster of three, in good weather and bad.
+
+etcd_peer.py [--binary PATH] [NAME...]: the tests whose name has one of the words. Ends with `N passed,
+N failed`; exit code 77 when etcd is not installed.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import traceback
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TOP / "tests/scenarios"), str(Path(__file__).resolve().parent)]
+from client import Connection, Response, connect, request_bytes
+from etcd_cluster import Certificates, Cluster, installed
+from gateway import Gateway, merge
+from upstream import Upstream, deadline
+
+WITHIN = 30  # seconds until what is eventual must be
+BINARY = TOP / "build/release/sluice"
+
+
+class Node(Gateway):
+    """A gateway whose store is `cluster`. It is up when its status API says so, etcd or not."""
+
+    def __init__(self, cluster, etcd=None, config=None, role="traditional"):
+        about = {"host": cluster.urls(), "timeout": 5, "startup_retry": 2, "health_check_timeout": 1}
+        over = {
+            "deployment": {
+                "role": role,
+                f"role_{role}": {"config_provider": "etcd"},
+                "etcd": merge(about, etcd or {}),
+            }
+        }
+        super().__init__(BINARY, merge(over, config or {}), workers=2)
+
+    def wait_ready(self):
+        return eventually(lambda: self.status("/status").status == 200 or not self.alive()) and self.alive()
+
+    def status(self, path):
+        try:
+            return self.ask("status", path)
+        except OSError:
+            return Response()
+
+    def ask(self, listener, path):
+        wire = request_bytes("GET", path, [("Connection", "close")])
+        return Connection(self.address(listener)).exchange("GET", wire)
+
+    def get(self, path):
+        return self.ask("data", path)
+
+    def put(self, path, value):
+        return self.admin("PUT", f"/apisix/admin/{path}", json.dumps(value).encode())
+
+    def store(self):
+        answer = self.status("/status")
+        return answer.json().get("store", {}) if answer.status == 200 else {}
+
+
+def eventually(condition, seconds=WITHIN):
+    left, pause = deadline(seconds), threading.Event()
+    while left():
+        if condition():
+            return True
+        pause.wait(0.02)
+    return False
+
+
+class Story:
+    """What a test starts, and ends behind it."""
+
+    def __init__(self):
+        self.things = []
+        hello = {"kind": "reply", "status": 200, "body": b"hello", "headers": []}
+        self.upstream = self.add(Upstream("u", hello))
+
+    def add(self, thing):
+        self.things.append(thing)
+        return thing
+
+    def cluster(self, *words, **options):
+        return self.add(Cluster(*words, **options)).start()
+
+    def node(self, cluster, **options):
+        node = self.add(Node(cluster, **options))
+        node.start()
+        return node
+
+    def close(self):
+        for thing in reversed(self.things):
+            if isinstance(thing, Gateway):
+                thing.stop()
+            thing.close()
+
+    def nodes(self):
+        return {"type": "roundrobin", "nodes": {self.upstream.address: 1}}
+
+    def route(self, uri, **more):
+        return {"uri": uri, "upstream": self.nodes(), **more}
+
+
+def check(holds, what):
+    if not holds:
+        raise AssertionError(what)
+
+
+def served(node, path, status=200):
+    check(eventually(lambda: node.get(path).status == status), f"{path} is not answered with {status}")
+
+
+# -- the tests --
+
+
+def test_what_is_written_here_is_read_there(story):
+    etcd = story.cluster()
+    node = story.node(etcd)
+    answer = node.put("routes/1", story.route("/a"))
+    check(answer.status == 201, answer.brief())
+    served(node, "/a")
+    value = json.loads(etcd.get("/apisix/routes/1"))
+    check(value["id"] == "1" and value["uri"] == "/a", value)
+    check(isinstance(value["create_time"], int) and isinstance(value["update_time"], int), value)
+    post = node.admin("POST", "/apisix/admin/routes", json.dumps(story.route("/b")).encode())
+    check(post.status == 201, post.brief())
+    name = post.json()["value"]["id"]
+    check(len(name) == 20 and etcd.get(f"/apisix/routes/{name}") is not None, name)
+    listed = node.admin("GET", "/apisix/admin/routes").json()
+    check(listed["total"] == 2, listed)
+
+
+def test_what_apisix_wrote_is_served(story):
+    etcd = story.cluster()
+    for kind in ("routes", "upstreams", "services", "ssl", "plugins"):
+        etcd.put(f"/apisix/{kind}/", "init_dir")
+    etcd.put("/apisix/upstreams/u1", {"id": "u1", "create_time": 1, "update_time": 1, **story.nodes()})
+    route = {"id": "r1", "uri": "/a", "upstream_id": "u1", "priority": 0, "status": 1}
+    etcd.put("/apisix/routes/r1", {**route, "create_time": 1700000000, "update_time": 1700000000})
+    node = story.node(etcd)
+    served(node, "/a")
+    check(node.admin("GET", "/apisix/admin/upstreams").json()["total"] == 1, "init_dir is listed")
+    etcd.put("/apisix/routes/r2", {"id": "r2", "uri": "/b", "upstream_id": "u1"})
+    served(node, "/b")
+    refused = node.admin("DELETE", "/apisix/admin/upstreams/u1")
+    check(refused.status == 400 and b"still using it" in refused.body, refused.brief())
+    etcd.put("/apisix/routes/r2", "{not json")
+    etcd.put("/apisix/routes/r3", {"id": "r3", "uri": "/c", "upstream_id": "u1"})
+    served(node, "/c")
+    served(node, "/b")  # the last good one stays
+    check("/apisix/routes/r2" in node.log(), "the broken value is not named in the log")
+    for name in ("r1", "r2", "r3"):
+        etcd.delete(f"/apisix/routes/{name}")
+    served(node, "/a", 404)
+    check(node.admin("DELETE", "/apisix/admin/upstreams/u1").status == 200, "cannot be deleted")
+
+
+def test_etcd_is_killed_and_comes_back(story):
+    etcd = story.cluster()
+    node = story.node(etcd)
+    node.put("routes/1", story.route("/a"))
+    served(node, "/a")
+    etcd.kill()
+    check(eventually(lambda: node.store().get("reachable") is False), "status says nothing")
+    check(node.get("/a").status == 200, "the last good configuration is not served")
+    refused = node.put("routes/2", story.route("/b"))
+    check(refused.status == 503 and b"etcd" in refused.body, refused.brief())
+    etcd.start()
+    check(eventually(lambda: node.store().get("reachable") is True), "not reached again")
+    etcd.put("/apisix/routes/3", story.route("/c"))
+    served(node, "/c")
+    check(eventually(lambda: node.put("routes/2", story.route("/b")).status == 201), "cannot be written")
+
+
+def test_the_node_starts_while_etcd_is_away(story):
+    etcd = story.cluster()
+    node = story.node(etcd)
+    node.put("routes/1", story.route("/a"))
+    served(node, "/a")
+    etcd.kill()
+    node.stop()
+    node.start()
+    served(node, "/a")
+    check(node.store()["reachable"] is False, node.store())
+    check(node.status("/status/ready").status == 200, "it serves, so it is ready")
+    check("last good configuration" in node.log(), "not said in the log")
+    check(node.put("routes/2", story.route("/b")).status == 503, "a write is accepted")
+    etcd.start()
+    etcd.put("/apisix/routes/1", story.route("/moved"))
+    served(node, "/moved")
+    served(node, "/a", 404)
+
+
+def test_a_node_without_anything_waits_for_etcd(story):
+    etcd = story.add(Cluster())
+    node = story.node(etcd)
+    check(node.status("/status/ready").status == 503, "ready without a configuration")
+    etcd.start()
+    check(eventually(lambda: node.status("/status/ready").status == 200), "not ready")
+    etcd.put("/apisix/routes/1", story.route("/a"))
+    served(node, "/a")
+
+
+def test_compaction_while_disconnected(story):
+    etcd = story.cluster()
+    node = story.node(etcd)
+    node.put("routes/1", story.route("/a"))
+    node.put("routes/2", story.route("/b"))
+    served(node, "/b")
+    node.process.send_signal(19)  # SIGSTOP: it misses what happens now
+    etcd.kill()
+    etcd.start()
+    etcd.delete("/apisix/routes/1")
+    for priority in range(20):
+        last = etcd.put("/apisix/routes/2", story.route("/moved", priority=priority))
+    etcd.compact(last)
+    node.process.send_signal(18)  # SIGCONT
+    served(node, "/moved")
+    served(node, "/a", 404)
+    served(node, "/b", 404)
+    check(eventually(lambda: "compacted" in node.log()), "not said in the log")
+
+
+def test_a_backup_is_restored(story):
+    etcd = story.cluster()
+    node = story.node(etcd)
+    for name in "abcde":
+        node.put(f"routes/{name}", story.route(f"/{name}"))
+    served(node, "/e")
+    member = etcd.members[0]
+    etcd.kill()
+    for path in sorted((etcd.folder / member.name).rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    etcd.start()
+    etcd.put("/apisix/routes/a", story.route("/older"))
+    served(node, "/older")
+    served(node, "/e", 404)
+    check(node.put("routes/x", story.route("/x")).status == 201, "cannot be written")
+    served(node, "/x")
+
+
+def test_three_members_lose_their_leader(story):
+    etcd = story.cluster(3)
+    one, two = story.node(etcd), story.node(etcd)
+    check(one.put("routes/0", story.route("/r0")).status == 201, "cannot be written")
+    acknowledged = ["/r0"]
+    etcd.leader().kill()
+    for number in range(1, 60):
+        if one.put(f"routes/{number}", story.route(f"/r{number}")).status == 201:
+            acknowledged.append(f"/r{number}")
+    check(len(acknowledged) > 20, f"only {len(acknowledged)} writes were acknowledged")
+    for path in acknowledged:
+        served(one, path)
+        served(two, path)
+    for member in etcd.members:
+        if not member.process:
+            member.start()
+    etcd.wait_healthy()
+    for node in (one, two):
+        check(eventually(lambda node=node: node.store().get("reachable") is True), node.store())
+    check(two.put("routes/last", story.route("/last")).status == 201, "cannot be written")
+    served(one, "/last")
+
+
+def test_user_and_password(story):
+    etcd = story.cluster(options=["--auth-token-ttl", "3"])
+    etcd.require_password("gateway", "gateway-password")
+    wrong = story.node(etcd, etcd={"user": "gateway", "password": "guessed"})
+    check(wrong.status("/status/ready").status == 503, "ready with a wrong password")
+    check("authentication failed" in wrong.log(), "not said in the log")
+    node = story.node(etcd, etcd={"user": "gateway", "password": "gateway-password"})
+    check(node.put("routes/1", story.route("/a")).status == 201, "cannot be written")
+    served(node, "/a")
+    etcd.kill()
+    etcd.start()  # simple tokens are forgotten
+    etcd.login()
+    again = eventually(lambda: node.put("routes/2", story.route("/b")).status == 201)
+    check(again, "not authenticated again")
+    served(node, "/b")
+    check(eventually(lambda: node.store().get("reachable") is True), node.store())
+    check("gateway-password" not in node.log(), "the password is in the log")
+
+
+def test_tls_and_client_certificates(story):
+    with tempfile.TemporaryDirectory() as folder:
+        papers = Certificates(folder)
+        etcd = story.cluster(tls=papers, client_certificates=True)
+        trusted = {"apisix": {"ssl": {"ssl_trusted_certificate": str(papers.authority)}}}
+        mine = {"tls": {"cert": str(papers.client[0]), "key": str(papers.client[1])}}
+        node = story.node(etcd, etcd=mine, config=trusted)
+        check(node.put("routes/1", story.route("/a")).status == 201, "cannot be written")
+        served(node, "/a")
+        named = story.node(etcd, etcd=merge(mine, {"tls": {"sni": "etcd.test"}}), config=trusted)
+        served(named, "/a")
+        stranger = story.node(etcd, etcd=mine)
+        check(stranger.store()["loaded"] is False, "an unknown authority is trusted")
+        unverified = story.node(etcd, etcd=merge(mine, {"tls": {"verify": False}}))
+        served(unverified, "/a")
+        anonymous = story.node(etcd, config=trusted)
+        check(anonymous.store()["loaded"] is False, "no certificate is asked for")
+
+
+def test_roles(story):
+    etcd = story.cluster()
+    control = story.node(etcd, role="control_plane")
+    data = story.node(etcd, role="data_plane")
+    check(control.put("routes/1", story.route("/a")).status == 201, "cannot be written")
+    served(data, "/a")
+    for node, listener in ((control, "data"), (data, "admin")):
+        try:
+            connect(node.address(listener)).close()
+        except OSError:
+            continue
+        raise AssertionError(f"{listener} is open")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--binary", default=str(BINARY))
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    globals()["BINARY"] = Path(options.binary)
+    if not installed():
+        print("etcd is not installed (Debian: etcd-server): the gateway on etcd is NOT tested")
+        return 77
+    passed = failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or not any(word in name for word in options.words or [""]):
+            continue
+        story = Story()
+        try:
+            test(story)
+            for node in story.things:
+                if isinstance(node, Gateway):
+                    check(node.complaint() is None, node.complaint())
+            passed += 1
+            print(f"ok   {name}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
+            for node in story.things:
+                if isinstance(node, Gateway) and node.process:
+                    print(node.story())
+        finally:
+            story.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
