@@ -8,6 +8,8 @@ N failed`; exit code 77 when etcd is not installed.
 
 import argparse
 import json
+import os
+import signal
 import sys
 import tempfile
 import threading
@@ -51,6 +53,11 @@ class Node(Gateway):
     def ask(self, listener, path):
         wire = request_bytes("GET", path, [("Connection", "close")])
         return Connection(self.address(listener)).exchange("GET", wire)
+
+    def serving(self):
+        """The process that serves: the supervisor's child."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def get(self, path):
         return self.ask("data", path)
@@ -211,14 +218,14 @@ def test_compaction_while_disconnected(story):
     node.put("routes/1", story.route("/a"))
     node.put("routes/2", story.route("/b"))
     served(node, "/b")
-    node.process.send_signal(19)  # SIGSTOP: it misses what happens now
+    os.kill(node.serving(), signal.SIGSTOP)  # it misses what happens now
     etcd.kill()
     etcd.start()
     etcd.delete("/apisix/routes/1")
     for priority in range(20):
         last = etcd.put("/apisix/routes/2", story.route("/moved", priority=priority))
     etcd.compact(last)
-    node.process.send_signal(18)  # SIGCONT
+    os.kill(node.serving(), signal.SIGCONT)
     served(node, "/moved")
     served(node, "/a", 404)
     served(node, "/b", 404)
