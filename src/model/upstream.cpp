@@ -160,8 +160,7 @@ void Upstream::describe(json::Fields& field) {
   describe_rest(*this, field);
   field("nodes", nodes,
         "The servers: {\"host:port\": weight}, or a list of {host, port, weight, priority}. Weight 0: asked "
-        "only "
-        "while no server with a weight is well.");
+        "only while no server with a weight is well, and never with chash.");
   field("type", type, "How a server is chosen.");
   field("hash_on", hash_on, "With type chash: where the key is found.");
   field("key", key, "With type chash: what requests with the same value of go to the same server.");

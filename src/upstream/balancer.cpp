@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a peer is picked. Every balancer works on groups of one priority, highest first: a lower group is asked
 // only when the ones above have no peer left for this request. Peers of weight 0 are spare: they are asked,
-// with equal shares, only when no peer with a weight is well.
+// with equal shares, only when no peer with a weight is well. They have no place on a hash ring.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -45,14 +45,18 @@ bool eligible(const Peer& peer, const PickContext& context, Wanted wanted) {
 // Spare peers share equally.
 std::int64_t share_of(const Peer& peer) { return std::max<std::int64_t>(peer.weight, 1); }
 
+enum class Spare : std::uint8_t { asked, never };
+
 class GroupBalancer : public Balancer {
  public:
-  explicit GroupBalancer(const std::vector<Peer>& peers) : peers_(peers), version_(next_version()) {
+  explicit GroupBalancer(const std::vector<Peer>& peers, Spare spares = Spare::asked)
+      : peers_(peers), version_(next_version()) {
     std::map<std::int32_t, Group, std::greater<>> by_priority, spare;
     for (std::uint32_t i = 0; i < peers.size(); ++i)
       (peers[i].weight > 0 ? by_priority : spare)[peers[i].priority].push_back(i);
     for (auto& [priority, group] : by_priority) groups_.push_back(std::move(group));
     weighted_count_ = groups_.size();
+    if (spares == Spare::never) return;
     for (auto& [priority, group] : spare) groups_.push_back(std::move(group));
   }
 
@@ -60,7 +64,9 @@ class GroupBalancer : public Balancer {
     State& state = state_of(context);
     if (const Peer* peer = pick_any(context, state, Wanted::usable, 0, weighted_count_)) return peer;
     if (any_usable(true)) return nullptr;  // all of those were tried
-    if (any_usable(false)) return pick_any(context, state, Wanted::usable, weighted_count_, groups_.size());
+    const bool has_spare = weighted_count_ < groups_.size();
+    if (has_spare && any_usable(false))
+      return pick_any(context, state, Wanted::usable, weighted_count_, groups_.size());
     const std::size_t last = weighted_count_ > 0 ? weighted_count_ : groups_.size();
     return pick_any(context, state, Wanted::any, 0, last);
   }
@@ -184,11 +190,11 @@ class RoundRobin final : public GroupBalancer {
 
 class ConsistentHash final : public GroupBalancer {
  public:
-  explicit ConsistentHash(const std::vector<Peer>& peers) : GroupBalancer(peers) {
+  explicit ConsistentHash(const std::vector<Peer>& peers) : GroupBalancer(peers, Spare::never) {
     for (std::size_t i = 0; i < group_count(); ++i) {
       std::vector<HashRing::Server> servers;
       for (const std::uint32_t p : group(i))
-        servers.push_back({peer(p).text, static_cast<std::uint64_t>(share_of(peer(p)))});
+        servers.push_back({peer(p).text, static_cast<std::uint64_t>(peer(p).weight)});
       rings_.push_back(HashRing::shared(std::move(servers)));
     }
   }
