@@ -35,6 +35,20 @@ std::string_view cookie_value(std::string_view cookies, std::string_view name) {
   return {};
 }
 
+// What a call is about: resources that stand below another (/consumers/NAME/credentials/ID) are named by
+// their own segment. Behind the id of a PATCH stands the path of a member.
+std::string_view resource_path(const Call& call) {
+  const auto& segments = call.segments;
+  const bool below = segments.size() > 2 && call.method != http::Method::patch;
+  return below ? segments[2] : segments.empty() ? std::string_view() : std::string_view(segments[0]);
+}
+
+http::Reply refuse_resource(std::string_view path) {
+  if (path.empty()) return error_reply(404, "not found");
+  if (path == "stream_routes") return error_reply(400, "stream mode is disabled, can not add stream routes");
+  return error_reply(404, fmt::format("Unsupported resource type: {}", path));
+}
+
 bool is_routed(http::Method method) {
   using http::Method;
   return method == Method::get || method == Method::put || method == Method::post || method == Method::del ||
@@ -101,9 +115,9 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
   if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
   call.body = std::move(*body);
   if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
-  auto path = call.segments.empty() ? std::string_view() : std::string_view(call.segments[0]);
+  const auto path = resource_path(call);
   const auto* resource = model::find_resource(path);
-  if (!resource) co_return decorate(error_reply(404, fmt::format("Unsupported resource type: {}", path)));
+  if (!resource) co_return decorate(refuse_resource(path));
   if (const auto* ttl = call.arguments.find("ttl")) {
     auto sentence = parse_number(*ttl)
                         ? "invalid argument ttl: this version stores without a time limit; leave it out"
