@@ -23,6 +23,8 @@ STOP_SECONDS = 30
 # Deleted in this order, so that nothing refers to what is gone.
 KINDS = ["routes", "stream_routes", "services", "upstreams", "plugin_configs", "consumers", "consumer_groups"]
 KINDS += ["global_rules", "plugin_metadata", "ssls", "protos"]
+SANITIZERS = ["ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "LeakSanitizer"]
+CRASH = ["of the gateway was ended by signal"]
 LISTENERS = ["data", "admin", "control", "status", "metrics"]
 
 
@@ -154,16 +156,10 @@ class Gateway:
                 return None
         return self.process.returncode if self.process else None
 
-    def complaint(self):
+    def complaint(self, marks=SANITIZERS + CRASH):
         """What a sanitizer, a broken invariant or the supervisor of a crash has said, or nothing."""
         output = self.output() + self.log()
-        for mark in (
-            "of the gateway was ended by signal",
-            "ERROR: AddressSanitizer",
-            "runtime error:",
-            "WARNING: ThreadSanitizer",
-            "LeakSanitizer",
-        ):
+        for mark in marks:
             if mark in output:
                 return output[max(0, output.index(mark) - 200) :][:3000]
         return None

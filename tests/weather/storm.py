@@ -17,7 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "tests/scenarios"))
 from client import Connection, request_bytes
-from gateway import Gateway
+from gateway import SANITIZERS, Gateway
 from language import Failure
 from upstream import deadline
 
@@ -46,6 +46,7 @@ def run(problems, options, config=None, workers=1):
         told.append(f"{type(error).__name__}: {error}\n{gateway.log()[-3000:]}")
     finally:
         gateway.stop()
+        told.append(gateway.complaint(SANITIZERS))
         gateway.close()
     for problem in filter(None, told):
         print(problem)
