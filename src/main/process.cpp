@@ -307,6 +307,7 @@ void Process::retire(const plugin::Plugin* plugin) {
 void Process::on_signal(int number) {
   switch (number) {
     case SIGQUIT:
+      if (!started_) return control_.stop();
       drain();
       return close_idle();
     case SIGUSR1:
