@@ -13,15 +13,13 @@ using Blocks = BlockCache<Buffer, Buffer::standard_size, blocks_kept_max>;
 
 }  // namespace
 
-void Buffer::need(std::size_t capacity) {
-  if (memory_ != nullptr) return;
+void Buffer::take(std::size_t capacity) {
   begin_ = end_ = 0;
   capacity_ = capacity;
   memory_ = static_cast<char*>(capacity == standard_size ? Blocks::take() : ::operator new(capacity));
 }
 
-void Buffer::release() {
-  if (memory_ == nullptr) return;
+void Buffer::give_back() {
   if (capacity_ == standard_size) Blocks::give(memory_);
   else ::operator delete(memory_);
   memory_ = nullptr;

@@ -35,8 +35,12 @@ class Buffer {
   std::size_t capacity() const { return capacity_; }
 
   // Takes memory if it has none.
-  void need(std::size_t capacity = standard_size);
-  void release();
+  void need(std::size_t capacity = standard_size) {
+    if (memory_ == nullptr) take(capacity);
+  }
+  void release() {
+    if (memory_ != nullptr) give_back();
+  }
   void filled(std::size_t count) { end_ += count; }
   void consume(std::size_t count) {
     begin_ += count;
@@ -51,6 +55,8 @@ class Buffer {
   void grow(std::size_t capacity);
 
  private:
+  void take(std::size_t capacity);
+  void give_back();
   void swap(Buffer& other) {
     std::swap(memory_, other.memory_);
     std::swap(capacity_, other.capacity_);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "async/join.h"
 #include "net/network.h"
+#include "net/system_calls.h"
 
 namespace sluice::net {
 namespace {
@@ -29,7 +30,7 @@ class TcpStream final : public Stream, public async::Pollable {
 
   ssize_t try_read(char* into, std::size_t size) override {
     if (!can_read_) return -EAGAIN;
-    const ssize_t count = ::recv(descriptor_, into, size, 0);
+    const ssize_t count = receive(descriptor_, into, size);
     if (count < 0) {
       if (errno == EAGAIN) can_read_ = false;
       return errno == EINTR ? -EAGAIN : -errno;
@@ -44,12 +45,12 @@ class TcpStream final : public Stream, public async::Pollable {
     if (!can_write_) return -EAGAIN;
     ssize_t written;
     if (count == 1) {
-      written = ::send(descriptor_, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+      written = send_bytes(descriptor_, pieces->iov_base, pieces->iov_len);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(pieces);
       message.msg_iovlen = static_cast<std::size_t>(count);
-      written = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+      written = send_pieces(descriptor_, message);
     }
     if (written >= 0) return written;
     if (errno == EAGAIN) can_write_ = false;
