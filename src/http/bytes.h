@@ -54,23 +54,36 @@ inline const char* find_near_colon(const char* at, const char* end) {
   return at;
 }
 
-// Behind the last byte of a field value that begins at `at`: the first byte that may not stand in one (RFC
-// 9110 §5.5), or `end`. Sixteen bytes a step where the processor can.
-inline const char* scan_field(const char* at, const char* end) {
 #if defined(__SSE2__)
-  const __m128i tab = _mm_set1_epi8('\t'), last_control = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
+namespace detail {
+// Which of sixteen bytes may not stand in a field value, a bit for each.
+inline unsigned bad_field_bytes(const char* at) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+  const __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+  const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del)));
+}
+}  // namespace detail
+#endif
+
+// Behind the last byte of a field value that begins at `at`: the first byte that may not stand in one (RFC
+// 9110 §5.5), or `end`. Sixteen bytes a step where the processor can, at the end too when what stands before
+// `at`, from `readable` on, may be looked at again.
+inline const char* scan_field(const char* at, const char* end, const char* readable) {
+#if defined(__SSE2__)
   for (; end - at >= 16; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-    const __m128i bad =
-        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control), _mm_cmpeq_epi8(bytes, del));
-    if (const int found = _mm_movemask_epi8(bad); found != 0)
-      return at + __builtin_ctz(static_cast<unsigned>(found));
+    if (const unsigned found = detail::bad_field_bytes(at); found != 0) return at + __builtin_ctz(found);
+  }
+  if (end - readable >= 16) {
+    const unsigned found = detail::bad_field_bytes(end - 16) >> (16 - (end - at));
+    return found != 0 ? at + __builtin_ctz(found) : end;
   }
 #endif
   while (at < end && is_field_byte(*at)) ++at;
   return at;
 }
+inline const char* scan_field(const char* at, const char* end) { return scan_field(at, end, at); }
 
 constexpr std::string_view trim_spaces(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

@@ -17,13 +17,15 @@ void HeadWriter::grow(std::size_t size) {
 }
 
 HeadWriter& HeadWriter::number(std::uint64_t value) {
-  if (value < 10) {
-    const char digit = static_cast<char>('0' + value);
-    return text({&digit, 1});
-  }
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  return text({digits, static_cast<std::size_t>(end - digits)});
+  constexpr std::size_t digits_max = 20;
+  if (static_cast<std::size_t>(end_ - at_) < digits_max) [[unlikely]] grow(digits_max);
+  std::size_t digits = 1;
+  for (std::uint64_t bound = 10; value >= bound && digits < digits_max; bound *= 10) ++digits;
+  at_ += digits;
+  char* at = at_;
+  do *--at = static_cast<char>('0' + value % 10);
+  while ((value /= 10) != 0);
+  return *this;
 }
 
 HeadWriter& HeadWriter::fields(const Headers& headers, HeaderMask skip) {

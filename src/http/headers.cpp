@@ -89,7 +89,7 @@ constexpr unsigned perfect_factor = [] {
 static_assert(perfect_factor != 0);
 
 struct Place {
-  std::array<char, 24> name{};  // in lower case, padded
+  std::array<char, 32> name{};  // in lower case, padded
   std::uint8_t size = 0;
   HeaderId id = HeaderId::other;
 };
@@ -130,6 +130,16 @@ bool same_token(const char* token, const char* lower, std::size_t size) {
   return size >= 2 && same_word<std::uint16_t>(token, lower) && (token[size - 1] | 0x20) == lower[size - 1];
 }
 
+#if defined(__SSE2__)
+// The same of sixteen bytes, a bit for each.
+unsigned same_sixteen(const char* token, const char* lower) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(token));
+  const __m128i wanted = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lower));
+  const __m128i letters = _mm_and_si128(_mm_srli_epi16(wanted, 1), _mm_set1_epi8(0x20));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_or_si128(bytes, letters), wanted)));
+}
+#endif
+
 }  // namespace
 
 HeaderId header_id(std::string_view name) {
@@ -138,6 +148,21 @@ HeaderId header_id(std::string_view name) {
   if (place.size != name.size() || !same_token(name.data(), place.name.data(), name.size()))
     return HeaderId::other;
   return place.id;
+}
+
+HeaderId header_id_near(const char* name, std::size_t size) {
+#if defined(__SSE2__)
+  if (size > longest_known || size == 0) return HeaderId::other;
+  const Place& place = by_place[place_of({name, size}, perfect_factor)];
+  if (place.size != size) return HeaderId::other;
+  const unsigned wanted = size < 16 ? (1u << size) - 1 : 0xffff;
+  if ((same_sixteen(name, place.name.data()) & wanted) != wanted) return HeaderId::other;
+  const std::size_t rest = size > 16 ? size - 16 : 0;  // the two looks overlap
+  return rest == 0 || same_sixteen(name + rest, place.name.data() + rest) == 0xffff ? place.id
+                                                                                   : HeaderId::other;
+#else
+  return header_id({name, size});
+#endif
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/result.h"
 #include "http/bytes.h"
 
 namespace sluice::http {
@@ -126,6 +127,7 @@ bool resolve_segments(char* text, std::size_t& size) {
 }  // namespace
 
 Method method_of(std::string_view name) {
+  if (name == "GET") return Method::get;  // most are
   for (std::size_t i = 1; i < methods.size(); ++i) {
     if (methods[i] == name) return static_cast<Method>(i);
   }
@@ -146,6 +148,21 @@ bool idempotent(Method method) {
     default:
       return false;
   }
+}
+
+std::string_view digits_of(int status) {
+  static constexpr auto digits = [] {
+    std::array<char, 3000> all{};
+    for (int i = 0; i < 1000; ++i) {
+      char* at = &all[static_cast<std::size_t>(i) * 3];
+      at[0] = static_cast<char>('0' + i / 100);
+      at[1] = static_cast<char>('0' + i / 10 % 10);
+      at[2] = static_cast<char>('0' + i % 10);
+    }
+    return all;
+  }();
+  SLUICE_CHECK(status >= 0 && status < 1000);
+  return {&digits[static_cast<std::size_t>(status) * 3], 3};
 }
 
 std::string_view reason_of(int status) {

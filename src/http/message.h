@@ -87,6 +87,8 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
+// "200": the three digits of a status, 100 to 999.
+std::string_view digits_of(int status);
 // "Not Found" for 404; "" for a status nobody named.
 std::string_view reason_of(int status);
 

@@ -19,6 +19,8 @@ struct Cursor {
 constexpr Parsed more{};
 constexpr Parsed refuse(int status, const char* why) { return {Parsed::refused, 0, status, why}; }
 
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
 template <bool (*belongs)(char)>
 const char* scan(const char* at, const char* end) {
   while (at < end && belongs(*at)) ++at;
@@ -74,6 +76,32 @@ const char* parse_value(const char* line, const char* at, const char* end, const
   return nullptr;
 }
 
+// A field as almost every one comes: a name, a colon, at most one space, a value, CRLF, and not at the very
+// end of what has been read. Where the next line begins; null when a closer look is needed.
+const char* take_plain_field(const char* line, const char* end, std::ptrdiff_t line_max, Header& field) {
+  if (end - line < 16) return nullptr;
+  const char* const colon = find_near_colon(line, end);
+  if (colon == end || *colon != ':') return nullptr;
+  const auto name_size = static_cast<std::size_t>(colon - line);
+  const HeaderId id = header_id_near(line, name_size);
+  if (id == HeaderId::other && (name_size == 0 || scan<is_token>(line, colon) != colon)) return nullptr;
+  const char* value = colon + 1;
+  value += value != end && *value == ' ';
+  const char* const stop = scan_field(value, end, line);
+  if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n' || stop - line > line_max) return nullptr;
+  if (is_blank(*value) || is_blank(stop[-1])) return nullptr;
+  field = {{line, name_size}, {value, static_cast<std::size_t>(stop - value)}, id, true};
+  return stop + 2;
+}
+
+// Any other field line: where the next one begins, or null with `refusal` set, or null when more is needed.
+const char* take_field(const char* line, const char* end, const HeadLimits& limits, Header& field,
+                       Parsed& refusal) {
+  const char* colon = line < end ? parse_name(line, end, limits, field, refusal) : nullptr;
+  const char* stop = colon != nullptr ? parse_value(line, colon + 1, end, limits, field, refusal) : nullptr;
+  return stop != nullptr ? stop + 2 : nullptr;
+}
+
 Parsed parse_fields(Cursor& in, const HeadLimits& limits, Headers& headers) {
   const char* const latest_end = in.begin + limits.head_bytes_max;
   Parsed refusal = more;
@@ -86,14 +114,13 @@ Parsed parse_fields(Cursor& in, const HeadLimits& limits, Headers& headers) {
     }
     if (headers.size() == limits.fields_max) return refuse(431, "too many fields");
     Header& field = headers.next();
-    const char* colon = at < in.end ? parse_name(at, in.end, limits, field, refusal) : nullptr;
-    const char* stop =
-        colon != nullptr ? parse_value(at, colon + 1, in.end, limits, field, refusal) : nullptr;
-    if (stop == nullptr) {
+    const char* next = take_plain_field(at, in.end, limits.field_bytes_max, field);
+    if (next == nullptr) [[unlikely]] next = take_field(at, in.end, limits, field, refusal);
+    if (next == nullptr) {
       const bool too_long = refusal.outcome == Parsed::incomplete && in.end > latest_end;
       return too_long ? refuse(431, "a head that is too long") : refusal;
     }
-    at = stop + 2;
+    at = next;
     if (at > latest_end) return refuse(431, "a head that is too long");
     headers.took(field);
   }
@@ -120,13 +147,12 @@ bool parse_length(std::string_view text, std::int64_t& length) {
 Framing framing_of(const Headers& headers) {
   Framing framing;
   if ((headers.seen() & mask(HeaderId::content_length, HeaderId::transfer_encoding)) == 0) return framing;
-  for (const Header& header : headers) {
-    if (header.id == HeaderId::content_length) {
-      if (!parse_length(header.value, framing.length)) framing.problem = "a bad Content-Length";
-    } else if (header.id == HeaderId::transfer_encoding) {
-      if (equal_ignoring_case(header.value, "chunked")) framing.chunked = true;
-      else framing.unknown_coding = true;
-    }
+  if (const Header* length = headers.find(HeaderId::content_length)) {
+    if (!parse_length(length->value, framing.length)) framing.problem = "a bad Content-Length";
+  }
+  if (const Header* coding = headers.find(HeaderId::transfer_encoding)) {
+    framing.chunked = equal_ignoring_case(coding->value, "chunked");
+    framing.unknown_coding = !framing.chunked;
   }
   if (headers.repeated(HeaderId::content_length)) framing.problem = "more than one Content-Length";
   if (headers.repeated(HeaderId::transfer_encoding)) framing.problem = "more than one Transfer-Encoding";
@@ -136,23 +162,36 @@ Framing framing_of(const Headers& headers) {
   return framing;
 }
 
-bool is_host_byte(char c) {
-  return is_token(c) || c == ':' || c == '[' || c == ']' || c == '(' || c == ')' || c == ',' || c == ';' ||
-         c == '=';
-}
+// What may stand in an authority, and where its letters are large.
+enum HostByte : std::uint8_t { no_host_byte = 0, host_byte = 1, large_letter = 3 };
+constexpr auto host_bytes = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (int c = 0; c < 256; ++c) {
+    const char byte = static_cast<char>(c);
+    const bool belongs = is_token(byte) || std::string_view(":[](),;=").contains(byte);
+    if (belongs) table[static_cast<std::size_t>(c)] = byte >= 'A' && byte <= 'Z' ? large_letter : host_byte;
+  }
+  return table;
+}();
 
 // Splits an authority and lowers its case; false when it is none.
 bool take_authority(std::string_view authority, Request& request) {
-  if (!std::ranges::all_of(authority, is_host_byte)) return false;
-  std::string_view host = authority;
-  if (host.starts_with('[')) {
-    const auto close = host.find(']');
+  unsigned all = host_byte, any = 0;
+  std::size_t colon = std::string_view::npos;
+  for (std::size_t i = 0; i < authority.size(); ++i) {
+    const unsigned kind = host_bytes[static_cast<unsigned char>(authority[i])];
+    all &= kind;
+    any |= kind;
+    if (authority[i] == ':' && colon == std::string_view::npos) colon = i;
+  }
+  if (all == 0) return false;
+  std::string_view host = authority.substr(0, colon);
+  if (authority.starts_with('[')) {
+    const auto close = authority.find(']');
     if (close == std::string_view::npos) return false;
-    const auto rest = host.substr(close + 1);
+    const auto rest = authority.substr(close + 1);
     if (!rest.empty() && rest.front() != ':') return false;
-    host = host.substr(0, close + 1);
-  } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
-    host = host.substr(0, colon);
+    host = authority.substr(0, close + 1);
   }
   const std::string_view port = authority.substr(host.size());
   if (port.size() > 6 ||
@@ -160,7 +199,7 @@ bool take_authority(std::string_view authority, Request& request) {
     return false;
   }
   request.authority = authority;
-  if (std::ranges::any_of(host, [](char c) { return c >= 'A' && c <= 'Z'; })) {
+  if (any == large_letter) {
     char* lower = request.arena.text(host.size());
     std::ranges::transform(host, lower, to_lower);
     host = {lower, host.size()};
@@ -308,6 +347,7 @@ Parsed parse_response(std::string_view bytes, const HeadLimits& limits, Response
   if (framing.unknown_coding) return refuse(502, "a transfer coding other than chunked");
   response.content_length = framing.length;
   response.keep_alive = response.minor_version > 0;
+  if (!response.headers.has(HeaderId::connection)) return parsed;
   for (const Header& header : response.headers) {
     if (header.id != HeaderId::connection) continue;
     if (has_token(header.value, "close")) response.keep_alive = false;

@@ -96,7 +96,7 @@ bool ServerConnection::may_have_body(const Request& request, const Response& res
 
 void ServerConnection::write_head(const Request& request, const Response& response, net::Buffer& out) const {
   HeadWriter head(out);
-  head.text("HTTP/1.1 ").number(static_cast<std::uint64_t>(response.status)).text(" ");
+  head.text("HTTP/1.1 ").text(digits_of(response.status)).text(" ");
   head.text(response.reason.empty() ? reason_of(response.status) : response.reason).text("\r\n");
   HeaderMask skip = written_here;
   if (response.status == 101) skip &= ~mask(HeaderId::upgrade);
@@ -154,28 +154,45 @@ async::Task<Result<>> ServerConnection::send(const Request& request, Response& r
     body_->forgo_continue();
     if (!body_->ended() && !body_->wholly_buffered()) close_after_ = true;
   }
-  const bool streams = response.body != nullptr && may_have_body(request, response);
+  const bool has_body = may_have_body(request, response);
+  std::string_view content = has_body && response.body == nullptr ? response.content : std::string_view();
+  bool streams = response.body != nullptr && has_body;
   // A response to HEAD may not know how long its body would be.
-  const bool measured = may_have_body(request, response) || !response.content.empty();
+  const bool measured = has_body || !response.content.empty();
   if (response.body == nullptr && response.status >= 200 && measured &&
       response.content_length == unknown_length) {
     response.content_length = static_cast<std::int64_t>(response.content.size());
   }
   const bool chunked = streams && response.content_length == unknown_length && request.minor_version > 0;
   if (streams && response.content_length == unknown_length && !chunked) close_after_ = true;
+  if (const auto whole = streams && !chunked ? response.body->whole() : std::nullopt) {
+    content = *whole;
+    static_cast<void>(response.body->next());  // it is taken
+    streams = false;
+  }
   net::Buffer head;
   write_head(request, response, head);
   if (streams) return stream_body(response, std::move(head), chunked, sent);
-  std::string_view content =
-      may_have_body(request, response) && response.body == nullptr ? response.content : std::string_view();
   sent.body_bytes += content.size();
   return send_whole(std::move(head), content, sent);
 }
 
+// Head and content in one write, which is tried at once.
 async::Task<Result<>> ServerConnection::send_whole(net::Buffer head, std::string_view content, Sent& sent) {
   const std::array pieces{piece_of(head.view()), piece_of(content)};
-  auto written = co_await write(pieces, sent);
-  co_return written;
+  const std::size_t size = head.size() + content.size();
+  const ssize_t written = stream_->try_write(pieces.data(), content.empty() ? 1 : 2);
+  if (written != static_cast<ssize_t>(size)) return send_rest(std::move(head), content, written, sent);
+  sent.bytes += size;
+  sent.head_sent = true;
+  return Result<>();
+}
+
+async::Task<Result<>> ServerConnection::send_rest(net::Buffer head, std::string_view content, ssize_t written,
+                                                  Sent& sent) {
+  const std::array pieces{piece_of(head.view()), piece_of(content)};
+  auto rest = co_await write_rest(pieces, written, head.size() + content.size(), sent);
+  co_return rest;
 }
 
 async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buffer head, bool chunked,
@@ -222,7 +239,7 @@ async::Task<Result<>> ServerConnection::stream_body(Response& response, net::Buf
 async::Task<Result<>> ServerConnection::send_interim(const Response& response) {
   net::Buffer out;
   HeadWriter head(out);
-  head.text("HTTP/1.1 ").number(static_cast<std::uint64_t>(response.status)).text(" ");
+  head.text("HTTP/1.1 ").text(digits_of(response.status)).text(" ");
   head.text(response.reason).text("\r\n").fields(response.headers, written_here).end();
   Sent ignored;
   const std::array pieces{piece_of(out.view())};
