@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "async/join.h"
 #include "base/hash.h"
@@ -266,15 +265,13 @@ Result<> Forward::take_response() {
 }
 
 void Forward::note_attempt(const Peer& peer, const Result<>& outcome) {
-  char text[8];
   const int status = outcome ? x_.response.status : status_of(outcome.error());
-  const auto* end = std::to_chars(text, text + sizeof text, status).ptr;
-  const std::string_view code(text, static_cast<std::size_t>(end - text));
+  const std::string_view code = http::digits_of(status);
   auto& side = x_.upstream;
   const bool first = side.addresses.empty();
   side.addresses =
       first ? std::string_view(peer.text) : x_.arena.join(side.addresses, std::string_view(", "), peer.text);
-  side.statuses = first ? x_.arena.copy(code) : x_.arena.join(side.statuses, std::string_view(", "), code);
+  side.statuses = first ? code : x_.arena.join(side.statuses, std::string_view(", "), code);
   side.status = status;
   const auto colon = peer.text.rfind(':');
   side.balancer_ip = std::string_view(peer.text).substr(0, colon);

@@ -49,7 +49,6 @@ class Forward {
   std::uint32_t hash_key() const;
   upstream::PoolKey pool_key(const upstream::Peer& peer) const;
   bool may_retry(const Error& error) const;
-  void write_head(const upstream::Peer& peer, net::Buffer& out) const;
   void report(const upstream::Peer& peer, const Result<>& outcome);
   void note_attempt(const upstream::Peer& peer, const Result<>& outcome);
   plugin::Verdict refusal(const Error& error);

@@ -32,7 +32,6 @@ struct Serving {
     x.connection_number = the_session.number();
     x.connection_requests = the_session.connection().requests() + 1;
     x.started_wall = worker.loop.wall();
-    x.parameters = parameters;
     x.remote_text = x.client_text = the_session.client_text();
   }
   Serving(const Serving&) = delete;
@@ -65,7 +64,6 @@ struct Serving {
   const Chain* chain = nullptr;  // the route's, or the consumer's over it
   bool matched = false;          // a request was read and has not been logged
   http::ServerConnection::Sent sent;
-  Exchange::Parameter parameters[parameters_max];
 };
 
 // apisix.delete_uri_tail_slash: "/a/" is routed as "/a"; the upstream is asked for what the client wrote.
@@ -97,12 +95,14 @@ void match(Serving& s) {
   const RouteQuestion question{x.request.method_id, x.request.host, x.request.authority, path,
                                x.remote.address, &x};
   RouteMatch found;
-  if (!s.pinned->snapshot->router.match(question, found, s.parameters)) return forget_match(s);
+  const std::span parameters(x.arena.array<Exchange::Parameter>(parameters_max), parameters_max);
+  if (!s.pinned->snapshot->router.match(question, found, parameters)) return forget_match(s);
   s.target = found.route->target();
   s.chain = &s.target->chain;
   x.route = &s.target->info;
   x.matched_uri = found.uri_pattern();
   x.matched_host = found.host_pattern(question);
+  x.parameters = parameters.data();
   x.parameter_count = found.parameter_count;
 }
 
@@ -132,12 +132,17 @@ VerdictTask rewrite(Serving& s) {
   co_return verdict;
 }
 
-// Finds the reply to one request, or fills x.response with the upstream's. Every way a request can end is a
-// co_return in this function.
-VerdictTask answer(Serving& s) {
+// What ends a request before its route's plugins run.
+Verdict refusal(const Serving& s) {
+  if (s.target == nullptr) return no_route();
+  if (s.target->refusal != 0) return plugin::reply(s.target->refusal);
+  return plugin::pass();
+}
+
+// `answer` where plugins take part.
+VerdictTask answer_with_plugins(Serving& s) {
   Exchange& x = s.x;
   const Chain& global = s.pinned->snapshot->global;
-  match(s);
   if (wants_body(s)) {
     auto verdict = co_await look_into_body(s);
     if (verdict != nullptr) co_return verdict;
@@ -148,8 +153,7 @@ VerdictTask answer(Serving& s) {
     verdict = co_await run(global, Phase::access, &Plugin::access, x);
     if (verdict != nullptr) co_return verdict;
   }
-  if (s.target == nullptr) co_return no_route();
-  if (s.target->refusal != 0) co_return plugin::reply(s.target->refusal);
+  if (auto verdict = refusal(s); verdict != nullptr) co_return verdict;
   if (s.chain->runs_in(Phase::rewrite) || x.consumer != nullptr) {  // a global rule may know the consumer
     auto verdict = co_await rewrite(s);
     if (verdict != nullptr) co_return verdict;
@@ -169,15 +173,19 @@ VerdictTask answer(Serving& s) {
   co_return verdict;
 }
 
-// Who failed, for whoever reads the response: the statuses of the peers asked, when the last is an error.
-void name_upstream_status(Serving& s) {
-  const int status = s.x.upstream.status;
-  const bool shown = status >= 500 || (status > 0 && s.session.worker().settings().show_upstream_status);
-  if (shown) s.x.response.headers.set("X-APISIX-Upstream-Status", s.x.upstream.statuses);
+// Finds the reply to one request, or fills x.response with the upstream's. Every way a request can end is a
+// return in this function, or with plugins in the one above.
+VerdictTask answer(Serving& s) {
+  match(s);
+  if (!s.pinned->snapshot->global.empty() || (s.chain != nullptr && !s.chain->empty()))
+    return answer_with_plugins(s);
+  if (auto verdict = refusal(s); verdict != nullptr) return verdict;
+  const Destination* destination = s.pinned->snapshot->destination(*s.target);
+  if (destination == nullptr) return no_upstream(*s.target);
+  return s.forward.ask(*s.target, *destination);
 }
 
 void run_response_phases(Serving& s) {
-  name_upstream_status(s);
   const Chain& global = s.pinned->snapshot->global;
   tell_upstream_status(s.x, s.session.worker().settings().show_upstream_status);
   run(global, Phase::response, &Plugin::response, s.x);
