@@ -230,7 +230,7 @@ bool Compiler::make_route(Making& making, const json::Value& value) {
   const bool had = making.old != nullptr && making.old->target != nullptr;
   auto chain = make_chain(making, written.plugins, had ? &making.old->target->chain : nullptr);
   if (!chain) return false;
-  auto target = std::make_shared<RouteTarget>();
+  auto target = std::allocate_shared<RouteTarget>(SlabAllocator<RouteTarget>());
   target->chain = merge_lower(making, written, std::move(*chain), *target);
   find_target(making, written, *target);
   if (written.upstream && target->own == nullptr) return false;

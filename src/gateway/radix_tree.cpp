@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/radix_tree.h"
 
-#include <cstdlib>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
 #include <cstring>
-#include <new>
 #include <string>
 
 #include "base/result.h"
+#include "base/slab.h"
 
 namespace sluice::gateway::radix {
 namespace {
+
+std::size_t bytes_of(std::size_t label_size, std::size_t child_count) {
+  return sizeof(Node) + Node::front_size(child_count, label_size) + child_count * sizeof(Node*);
+}
+
+void free_node(Node* node) { Slab::give(node, bytes_of(node->label_size, node->child_count)); }
 
 void destroy_node(Counted* value) {
   auto* node = static_cast<Node*>(value);
   for (unsigned i = 0; i < node->child_count; ++i) release(node->children()[i]);
   release(node->values[0]);
   release(node->values[1]);
-  std::free(node);
+  free_node(node);
 }
 
 Node* make(std::string_view label, unsigned child_count) {
   SLUICE_CHECK(label.size() <= key_bytes_max && child_count <= 256);
   destroyers[static_cast<int>(Kind::node)] = destroy_node;
-  const std::size_t size =
-      sizeof(Node) + Node::front_size(child_count, label.size()) + child_count * sizeof(Node*);
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return new (memory) Node(static_cast<std::uint16_t>(child_count), label);
+  return new (Slab::take(bytes_of(label.size(), child_count)))
+      Node(static_cast<std::uint16_t>(child_count), label);
 }
 
 // Moves or shares what hangs on `from` into `to`, leaving out child `skip` and leaving a gap at child `gap`.
@@ -47,7 +54,7 @@ void take_over(Node* from, Node* to, unsigned skip, unsigned gap) {
     if (!last) share(from->values[slot]);
   }
   if (last) {
-    std::free(from);
+    free_node(from);
   } else {
     --from->references;
   }
@@ -89,12 +96,12 @@ Node* without_child(Node* node, unsigned at) {
 Node* tidy(Node* node) {
   if (node->values[0] != nullptr || node->values[1] != nullptr || node->child_count > 1) return node;
   if (node->child_count == 0) {
-    std::free(node);
+    free_node(node);
     return nullptr;
   }
   Node* child = node->children()[0];
   const std::string label = std::string(node->label()) + std::string(child->label());
-  std::free(node);
+  free_node(node);
   return with_label(child, label);
 }
 
@@ -110,9 +117,22 @@ std::size_t common_length(std::string_view a, std::string_view b) {
   return length;
 }
 
+// Which child's label begins with the byte; -1 for none.
 int child_index(const Node* node, unsigned char byte) {
+#if defined(__SSE2__)
+  const __m128i wanted = _mm_set1_epi8(static_cast<char>(byte));
+  for (unsigned at = 0; at < node->child_count; at += 16) {  // the children stand behind: sixteen are there
+    const __m128i some = _mm_loadu_si128(reinterpret_cast<const __m128i*>(node->bytes() + at));
+    const unsigned left = std::min(node->child_count - at, 16u);
+    const auto found = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(some, wanted))) &
+                       ((1u << left) - 1);
+    if (found != 0) return static_cast<int>(at) + __builtin_ctz(found);
+  }
+  return -1;
+#else
   const void* found = std::memchr(node->bytes(), byte, node->child_count);
   return found == nullptr ? -1 : static_cast<int>(static_cast<const unsigned char*>(found) - node->bytes());
+#endif
 }
 
 // The key leaves the node's label in the middle: a node for what they share goes above both.
@@ -172,11 +192,13 @@ Node* update(Node* node, std::string_view key, Slot slot, Change& change) {
 
 void walk(const Node* node, std::string_view text, std::size_t longest, Walk& into) {
   std::size_t depth = 0;
+  std::size_t compared = 0;  // of the label: its first byte chose the child
   while (node != nullptr) {
+    __builtin_prefetch(reinterpret_cast<const char*>(node) + Slab::line);
     const std::string_view label = node->label();
-    if (text.size() - depth < label.size() ||
-        std::memcmp(text.data() + depth, label.data(), label.size()) != 0)
-      return;
+    if (text.size() - depth < label.size()) return;
+    const std::size_t more = label.size() - compared;
+    if (more > 0 && std::memcmp(text.data() + depth + compared, label.data() + compared, more) != 0) return;
     depth += label.size();
     if (node->values[static_cast<int>(Slot::prefix)] != nullptr && depth <= longest) {
       into.prefixes[into.met++ % Walk::hits_max] = {node->values[static_cast<int>(Slot::prefix)], depth};
@@ -186,6 +208,7 @@ void walk(const Node* node, std::string_view text, std::size_t longest, Walk& in
       return;
     }
     node = node->child(static_cast<unsigned char>(text[depth]));
+    compared = 1;
   }
 }
 

@@ -2,9 +2,8 @@
 #include "gateway/route.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
+#include "base/slab.h"
 #include "base/text.h"
 
 namespace sluice::gateway {
@@ -111,8 +110,16 @@ PathPattern take_apart(std::string_view pattern, RouterMode mode) {
 Route::Route() : Counted(radix::Kind::route) {}
 
 void Route::destroy(Counted* self) {
-  static_cast<Route*>(self)->~Route();
-  std::free(self);
+  auto* route = static_cast<Route*>(self);
+  const std::size_t size = route->size_;
+  route->~Route();
+  Slab::give(route, size);
+}
+
+std::string_view Route::id() const {
+  const std::uint32_t begin = ends()[uri_count_ + host_count_ - 1];
+  const char* end = reinterpret_cast<const char*>(this) + size_;
+  return {texts() + begin, static_cast<std::size_t>(end - texts()) - begin};
 }
 
 void Route::store_texts(const RouteSpec& spec) {
@@ -130,14 +137,13 @@ void Route::store_texts(const RouteSpec& spec) {
     *end++ = static_cast<std::uint32_t>(at - start);
     names_port_ = names_port_ || host.find(':') != std::string::npos;
   }
-  id_ = {at, spec.id.size()};
   std::copy(spec.id.begin(), spec.id.end(), at);
 }
 
 Result<Route*> Route::make(RouteSpec spec, RouterMode mode) {
   radix::destroyers[static_cast<int>(radix::Kind::route)] = &Route::destroy;
-  if (spec.uris.size() > 0xFFFF || spec.hosts.size() > 0xFFFF) {
-    return fail(ErrorKind::limit, "route " + spec.id + " has more than 65535 uris or hosts");
+  if (spec.uris.empty() || spec.uris.size() > 0xFFFF || spec.hosts.size() > 0xFFFF) {
+    return fail(ErrorKind::limit, "route " + spec.id + " has no uri, or more than 65535 uris or hosts");
   }
   std::size_t size = spec.id.size() + (spec.uris.size() + spec.hosts.size()) * sizeof(std::uint32_t);
   for (const auto* list : {&spec.uris, &spec.hosts}) {
@@ -148,6 +154,9 @@ Result<Route*> Route::make(RouteSpec spec, RouterMode mode) {
       size += text.size();
     }
   }
+  size += sizeof(Route);
+  if (size > UINT32_MAX)
+    return fail(ErrorKind::limit, "route " + spec.id + " has more than 4 GiB of patterns");
   auto conditions = std::make_unique<Conditions>();
   for (std::size_t i = 0; i < spec.uris.size(); ++i) {
     if (take_apart(spec.uris[i], mode).kind != Kind::regex) continue;
@@ -156,9 +165,8 @@ Result<Route*> Route::make(RouteSpec spec, RouterMode mode) {
     conditions->regexes.resize(spec.uris.size());
     conditions->regexes[i] = std::move(*regex);
   }
-  void* memory = std::malloc(sizeof(Route) + size);
-  if (memory == nullptr) throw std::bad_alloc();
-  Route* route = new (memory) Route();
+  Route* route = new (Slab::take(size)) Route();
+  route->size_ = static_cast<std::uint32_t>(size);
   route->store_texts(spec);
   if (spec.uris.size() == 1) {
     const Kind kind = take_apart(spec.uris[0], mode).kind;

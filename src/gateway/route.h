@@ -75,7 +75,7 @@ class Route final : public radix::Counted {
   // Fails when a pattern is longer than 65535 bytes or there are more than 65535 of a kind.
   static Result<Route*> make(RouteSpec spec, RouterMode mode);  // the caller owns one reference
 
-  std::string_view id() const { return id_; }
+  std::string_view id() const;
   int priority() const { return priority_; }
   std::uint32_t methods() const { return methods_; }
   // Whether there is more to ask than the method (and, in the uri modes, the host).
@@ -90,8 +90,11 @@ class Route final : public radix::Counted {
   // in host_uri mode, where the tree has compared them.
   bool accepts(const RouteQuestion& question, bool with_hosts) const;
   // The host pattern that fits what was asked for; empty when there is none. Exact ones first, then the
-  // longest.
+  // longest. `host_of_match` is the same for a route that has matched.
   std::string_view fitting_host(const RouteQuestion& question) const;
+  std::string_view host_of_match(const RouteQuestion& question) const {
+    return host_count_ == 1 ? host(0) : fitting_host(question);
+  }
   // Whether the path fits pattern `index`, whose literal the tree has compared already; captures what it
   // names.
   bool fits(std::size_t index, PathPattern::Kind kind, std::string_view path,
@@ -110,7 +113,8 @@ class Route final : public radix::Counted {
   };
   Route();
   static void destroy(Counted* self);
-  // The object is followed by the ends of the uris and hosts, then by their text and the id.
+  // The object is followed by the ends of the uris and hosts, then by their text and the id. With one uri and
+  // one host the ends fill the first cache line, so that nothing else is read of a route that matches.
   std::uint32_t* ends() { return reinterpret_cast<std::uint32_t*>(this + 1); }
   const std::uint32_t* ends() const { return reinterpret_cast<const std::uint32_t*>(this + 1); }
   const char* texts() const { return reinterpret_cast<const char*>(ends() + uri_count_ + host_count_); }
@@ -120,13 +124,14 @@ class Route final : public radix::Counted {
   }
   void store_texts(const RouteSpec& spec);
 
-  int priority_ = 0;
+  // What every match reads stands in the first cache line.
   std::uint32_t methods_ = 0;
+  int priority_ = 0;
   std::uint16_t uri_count_ = 0, host_count_ = 0;
   bool names_port_ = false, plain_ = false;
-  std::string_view id_;
   std::unique_ptr<const Conditions> conditions_;  // null when there are none but the method
   std::shared_ptr<const RouteTarget> target_;
+  std::uint32_t size_ = 0;  // of the whole piece of memory
 };
 
 }  // namespace sluice::gateway

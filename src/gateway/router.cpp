@@ -2,11 +2,10 @@
 #include "gateway/router.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
+#include "base/slab.h"
 #include "base/text.h"
 
 namespace sluice::gateway {
@@ -37,17 +36,18 @@ struct Bucket final : Counted {
 
   static Bucket* make(std::uint32_t capacity) {
     radix::destroyers[static_cast<int>(radix::Kind::bucket)] = &Bucket::destroy_bucket;
-    void* memory = std::malloc(sizeof(Bucket) + capacity * sizeof(Entry));
-    if (memory == nullptr) throw std::bad_alloc();
-    return new (memory) Bucket(capacity);
+    return new (Slab::take(bytes_of(capacity))) Bucket(capacity);
   }
+  // The entries have been released, or moved.
+  static void free(Bucket* bucket) { Slab::give(bucket, bytes_of(bucket->capacity)); }
 
  private:
+  static std::size_t bytes_of(std::uint32_t capacity) { return sizeof(Bucket) + capacity * sizeof(Entry); }
   explicit Bucket(std::uint32_t room) : Counted(radix::Kind::bucket), capacity(room) {}
   static void destroy_bucket(Counted* self) {
     auto* bucket = static_cast<Bucket*>(self);
     for (std::uint32_t i = 0; i < bucket->count; ++i) radix::release(bucket->entries()[i].route);
-    std::free(bucket);
+    Bucket::free(bucket);
   }
 };
 
@@ -69,7 +69,7 @@ Bucket* own(Bucket* bucket, std::uint32_t room) {
   std::copy_n(bucket->entries(), bucket->count, copy->entries());
   copy->count = bucket->count;
   if (bucket->references == 1) {
-    std::free(bucket);
+    Bucket::free(bucket);
   } else {
     for (std::uint32_t i = 0; i < copy->count; ++i) radix::share(copy->entries()[i].route);
     --bucket->references;

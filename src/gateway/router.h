@@ -21,7 +21,9 @@ struct RouteMatch {
 
   std::string_view uri_pattern() const { return route->uri(uri); }
   // Empty when the route names no host.
-  std::string_view host_pattern(const RouteQuestion& question) const { return route->fitting_host(question); }
+  std::string_view host_pattern(const RouteQuestion& question) const {
+    return route->host_of_match(question);
+  }
 };
 
 class Router {

@@ -10,6 +10,7 @@
 
 #include "base/persistent_map.h"
 #include "base/persistent_vector.h"
+#include "base/slab.h"
 #include "gateway/chain.h"
 #include "gateway/router.h"
 #include "plugin/resources.h"
@@ -27,17 +28,18 @@ struct Destination {
 };
 
 // What a route leads to.
-class RouteTarget {
+class alignas(Slab::line) RouteTarget {
  public:
-  plugin::RouteInfo info;
-  Chain chain;
   static constexpr std::uint32_t no_slot = UINT32_MAX;
+  // What every request reads stands in the first cache line.
+  Chain chain;
   std::shared_ptr<const Destination> own;  // of an upstream written into the route or its service
   std::uint32_t slot = no_slot;            // else of an upstream by id: where the snapshot keeps it
   int refusal = 0;  // a status answered at once: what the route refers to does not exist
   bool has_timeouts = false;
-  upstream::Timeouts timeouts;  // above the upstream's
   bool websocket = false;
+  upstream::Timeouts timeouts;  // above the upstream's
+  plugin::RouteInfo info;
 };
 
 // A consumer and what its plugins bring.

@@ -108,6 +108,7 @@ class Sluice:
         http = {"access_log": "off", "keepalive_timeout": "600s", "keepalive_requests": 1000000000}
         http["client_max_body_size"] = "0"
         config = {"nginx_config": {"error_log_level": "warn", "http": http}}
+        config["nginx_config"]["event"] = {"worker_connections": 20000}
         self.gateway = Gateway(BINARY, config, workers=1)
         cores = os.sched_getaffinity(0)
         if pin and len(cores) > 1:
