@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for what requests read of a large configuration: pieces that begin on a cache line, packed one
-// behind the other in chunks of 2 MiB that the kernel is asked to back with huge pages, so that a lookup among
-// 100,000 routes misses few lines and few translations of addresses. What is given back serves the next piece
-// of its size; chunks stay. Any thread, under a lock: it is for those who compile, never for the data path.
-// Under a sanitizer every piece is allocated singly, so that use after release is seen.
+// behind the other in chunks of 2 MiB that the kernel is asked to back with huge pages, so that a lookup
+// among 100,000 routes misses few lines and few translations of addresses. What is given back serves the
+// next piece of its size; chunks stay. Any thread, under a lock: it is for those who compile, never for the
+// data path. Under a sanitizer every piece is allocated singly, so that use after release is seen.
 #pragma once
 #include <cstddef>
 
