@@ -45,14 +45,15 @@ class Chain {
   bool looks_into_body() const { return looks_into_body_; }
   bool runs_in(plugin::Phase phase) const { return (phases_ & static_cast<std::uint8_t>(phase)) != 0; }
   bool empty() const { return links_.empty() && hidden_.empty(); }
+  bool runs_nothing() const { return phases_ == 0; }
 
  private:
   bool replaces(const plugin::PluginType* type) const;
 
-  std::vector<Link> links_;  // by priority, highest first
-  Hidden hidden_;
   std::uint8_t phases_ = 0;
   bool looks_into_body_ = false;
+  std::vector<Link> links_;  // by priority, highest first
+  Hidden hidden_;
 };
 
 using Step = plugin::VerdictTask (plugin::Plugin::*)(plugin::Exchange&) const;

@@ -177,8 +177,9 @@ VerdictTask answer_with_plugins(Serving& s) {
 // return in this function, or with plugins in the one above.
 VerdictTask answer(Serving& s) {
   match(s);
-  if (!s.pinned->snapshot->global.empty() || (s.chain != nullptr && !s.chain->empty()))
-    return answer_with_plugins(s);
+  const bool plugins =
+      !s.pinned->snapshot->global.runs_nothing() || (s.chain != nullptr && !s.chain->runs_nothing());
+  if (plugins || s.x.wants_body) return answer_with_plugins(s);
   if (auto verdict = refusal(s); verdict != nullptr) return verdict;
   const Destination* destination = s.pinned->snapshot->destination(*s.target);
   if (destination == nullptr) return no_upstream(*s.target);

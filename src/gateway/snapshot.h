@@ -32,12 +32,12 @@ class alignas(Slab::line) RouteTarget {
  public:
   static constexpr std::uint32_t no_slot = UINT32_MAX;
   // What every request reads stands in the first cache line.
-  Chain chain;
   std::shared_ptr<const Destination> own;  // of an upstream written into the route or its service
   std::uint32_t slot = no_slot;            // else of an upstream by id: where the snapshot keeps it
   int refusal = 0;  // a status answered at once: what the route refers to does not exist
   bool has_timeouts = false;
   bool websocket = false;
+  Chain chain;
   upstream::Timeouts timeouts;  // above the upstream's
   plugin::RouteInfo info;
 };
