@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -53,11 +54,6 @@ class Node(Gateway):
     def ask(self, listener, path):
         wire = request_bytes("GET", path, [("Connection", "close")])
         return Connection(self.address(listener)).exchange("GET", wire)
-
-    def serving(self):
-        """The process that serves: the supervisor's child."""
-        pid = self.process.pid
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def get(self, path):
         return self.ask("data", path)
@@ -323,6 +319,14 @@ def test_roles(story):
         except OSError:
             continue
         raise AssertionError(f"{listener} is open")
+
+
+def test_every_scenario_holds_on_etcd(story):
+    etcd = story.cluster()
+    command = [sys.executable, TOP / "tests/scenarios/run.py", "--binary", BINARY]
+    command += ["--etcd", etcd.urls()[0]]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    check(done.returncode == 0, done.stdout + done.stderr)
 
 
 def main():

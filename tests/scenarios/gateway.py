@@ -56,6 +56,8 @@ def merge(base, over):
 
 
 class Gateway:
+    etcd = None  # address of the etcd that is the store of every gateway, each below a prefix of its own
+
     def __init__(self, binary, config=None, workers=2):
         self.binary, self.extra, self.workers = str(binary), config or {}, workers
         self.prefix = Path(tempfile.mkdtemp(prefix="sluice-scenario-"))
@@ -81,6 +83,9 @@ class Gateway:
             "plugin_attr": {"prometheus": {"export_addr": listen["metrics"]}},
             "nginx_config": {"worker_processes": self.workers, "error_log_level": "info"},
         }
+        if self.etcd:
+            base["deployment"]["role_traditional"] = {"config_provider": "etcd"}
+            base["deployment"]["etcd"] = {"host": [self.etcd], "prefix": "/" + self.prefix.name}
         return merge(base, self.extra)
 
     def start(self):
@@ -108,12 +113,18 @@ class Gateway:
         while left() and self.alive():
             try:
                 socket.create_connection(self.address("data"), 1).close()
-                if self.admin("GET", "/apisix/admin/routes").status == 200:
+                if self.answers():
                     return True
             except OSError:
                 pass
             pause.wait(0.02)
         return False
+
+    def answers(self):
+        if self.config()["deployment"]["role"] != "data_plane":
+            return self.admin("GET", "/apisix/admin/routes").status == 200
+        wire = request_bytes("GET", "/status", [("Connection", "close")])
+        return Connection(self.address("status")).exchange("GET", wire).status == 200
 
     def serving(self):
         """The process that serves, below the one that was started; the latest, while one takes over."""

@@ -26,6 +26,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     default = os.environ.get("SLUICE_BINARY", str(TOP / "build/release/sluice"))
     parser.add_argument("--binary", default=default, help="the gateway (default: %(default)s)")
+    parser.add_argument("--etcd", metavar="URL", help="an etcd that is the store of every gateway")
     parser.add_argument("--keep", action="store_true", help="keep the prefix of the gateways")
     parser.add_argument("-v", "--verbose", action="store_true", help="name the scenarios that pass, too")
     parser.add_argument("pick", nargs="*", help="files, or words that their paths must have")
@@ -162,6 +163,7 @@ def main():
         print(f"scenarios: there is no gateway at {options.binary}; run `make build` or say --binary")
         print("0 passed, 1 failed")
         return 1
+    Gateway.etcd = options.etcd
     suite = Suite(options)
     for path in find(options.pick):
         suite.scenario(path)

@@ -15,7 +15,7 @@ from upstream import Upstream, deadline
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE", "CONNECT"}
 EVENTUAL_SECONDS = 15
 # Words that need a gateway of their own, as `config` does.
-OWN_GATEWAY = {"config", "gateway"}
+OWN_GATEWAY = {"config", "gateway", "file"}
 
 
 def raw(text):
@@ -390,6 +390,14 @@ class Runner:
 
     def do_config(self, words):
         """Taken before the scenario starts: see run.py."""
+
+    def do_file(self, words):
+        """file PATH "text" or {json}: below the prefix, in one step."""
+        path = self.gateway.prefix / str(words[1])
+        text = words[2] if isinstance(words[2], str) else json.dumps(words[2])
+        beside = path.with_name(path.name + ".new")
+        beside.write_bytes(raw(text))
+        beside.replace(path)
 
     def do_gateway(self, words):
         verb = words[1]

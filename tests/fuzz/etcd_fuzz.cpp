@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as etcd's answers, as the lines of its watch cut at any place, and as stand-alone files.
+#include "json/text.h"
+#include "store/config_file.h"
+#include "store/etcd_wire.h"
+#include "store/mirror.h"
+
+namespace {
+
+using namespace sluice;
+
+void read_answers(std::string_view text) {
+  const auto value = json::parse(text);
+  if (!value) return;
+  (void)store::etcd::read_range(*value);
+  (void)store::etcd::refusal_of(200, *value);
+  const auto transaction = store::etcd::read_transaction(*value);
+  if (transaction) SLUICE_CHECK(transaction->revision >= 0);
+}
+
+void follow(std::string_view bytes, std::size_t piece) {
+  store::etcd::Lines lines(1 << 12);
+  store::Mirror mirror([](std::string_view, std::string_view value) {
+    return std::vector<std::string>{std::string(value)};
+  });
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(piece, bytes.size()))) {
+    if (!lines.add(bytes.substr(0, piece))) return;
+    while (const auto line = lines.next()) {
+      const auto answer = store::etcd::read_watch(*line);
+      if (!answer) continue;
+      for (const auto& change : answer->changes) mirror.apply(change);
+    }
+  }
+  mirror.replace({}, 1, Instant());
+  SLUICE_CHECK(mirror.list("", "", 10).entries.empty());
+}
+
+void read_file(std::string_view text, store::FileFormat format) {
+  json::Findings findings;
+  const store::CheckResource check = [](const model::Resource& resource, std::string_view,
+                                        const json::Value& body, json::Findings& found) {
+    json::Reader reader(found);
+    resource.check(body, reader);
+  };
+  (void)store::read_config_file(text, format, check, findings);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  read_answers(text);
+  follow(text, 1 + size % 7);
+  follow(text, size + 1);
+  if (size > 8192) return 0;
+  read_file(text, store::FileFormat::json);
+  read_file(std::string(text) + "\n#END", store::FileFormat::yaml);
+  return 0;
+}
