@@ -150,19 +150,14 @@ class LimitCount final : public plugin::Plugin {
             "Tells limit, remaining requests and seconds to the reset in headers.");
       field.dropped("sync_interval", "counters are always exact here");
       field.open();
+      const bool mixed = (field.has("count") || field.has("time_window")) && field.has("rules");
+      field.check_plainly(!mixed, "rules", "does not go with count and time_window",
+                          "count/time_window and rules cannot be specified at the same time");
+      if (!mixed) field.exactly_one_group_of({{"count", "time_window"}, {"rules"}});
       if (field.reading()) check(field);
     }
 
     void check(json::Fields& field) const {
-      constexpr std::string_view both = "count/time_window and rules cannot be specified at the same time";
-      const bool plain = field.has("count") || field.has("time_window");
-      field.check_plainly(!(plain && field.has("rules")), "rules", "does not go with count and time_window",
-                          std::string(both));
-      if (!field.has("rules")) {
-        constexpr std::string_view neither = "value should match only one schema, but matches none";
-        field.check(field.has("count"), "count", "is required", std::string(neither));
-        field.check(field.has("time_window"), "time_window", "is required", std::string(neither));
-      }
       field.check_plainly(group.empty() || rules.empty(), "group", "does not go with rules",
                           "group and rules cannot be specified at the same time");
       field.check(
