@@ -39,8 +39,10 @@ std::string_view cookie_value(std::string_view cookies, std::string_view name) {
 // their own segment. Behind the id of a PATCH stands the path of a member.
 std::string_view resource_path(const Call& call) {
   const auto& segments = call.segments;
-  const bool below = segments.size() > 2 && call.method != http::Method::patch;
-  return below ? segments[2] : segments.empty() ? std::string_view() : std::string_view(segments[0]);
+  if (segments.empty()) return {};
+  const bool below = segments.size() > 2 && call.method != http::Method::patch &&
+                     model::find_resource(segments[0]) != nullptr;
+  return segments[below ? 2 : 0];
 }
 
 http::Reply refuse_resource(std::string_view path) {

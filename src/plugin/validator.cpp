@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "net/tls.h"
 #include "plugin/expression.h"
 #include "plugin/meta.h"
 
@@ -44,6 +45,9 @@ void Validator::check(const Resource& resource, std::string_view id, const Value
     check_plugins(resource, body, findings);
   }
   check_vars(body, findings);
+  check_client_certificate(body, "", findings);
+  if (const Value* upstream = body.find("upstream"))
+    check_client_certificate(*upstream, "/upstream", findings);
 }
 
 void Validator::check_fields(const Resource& resource, const Value& body, Findings& findings) const {
@@ -125,6 +129,19 @@ void Validator::check_metadata(std::string_view name, const Value& body, Finding
   } else if (!own_part(body).as_object().empty()) {
     reader.warn("", fmt::format("plugin {} reads no metadata", name));
   }
+}
+
+// The pair that an upstream's servers are shown is read as it will be: what is no pair would leave it out
+// later.
+void Validator::check_client_certificate(const Value& upstream, std::string path, Findings& findings) const {
+  const Value* tls = upstream.find("tls");
+  if (!tls || tls->text("client_cert").empty() || tls->text("client_key").empty()) return;
+  net::TlsContext::Client client{.verify = false, .certificate = std::string(tls->text("client_cert")),
+                                 .key = std::string(tls->text("client_key"))};
+  const auto made = net::TlsContext::client(client);
+  if (made) return;
+  const std::string what = "client_cert and client_key are no pair in PEM: " + made.error().what;
+  findings.problems.push_back({path + "/tls", what, what});
 }
 
 void Validator::check_vars(const Value& body, Findings& findings) const {

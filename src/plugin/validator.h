@@ -44,6 +44,8 @@ class Validator {
                         json::Reader& reader) const;
   void check_metadata(std::string_view name, const json::Value& body, json::Findings& findings) const;
   void check_vars(const json::Value& body, json::Findings& findings) const;
+  void check_client_certificate(const json::Value& upstream, std::string path,
+                                json::Findings& findings) const;
 
   std::vector<const PluginType*> enabled_;
 };
