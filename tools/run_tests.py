@@ -105,7 +105,8 @@ class Rings:
             try:
                 told = json.loads(report.read_text())
                 bad = told["failures"] + told.get("errors", 0)
-                good = told["tests"] - bad - told.get("disabled", 0)
+                skipped = self.skipped(told, name)
+                good = told["tests"] - bad - told.get("disabled", 0) - skipped
             except (OSError, ValueError, KeyError):
                 good, bad = 0, 1
                 output += f"\n{name} ended without a report, exit code {code}"
@@ -113,6 +114,16 @@ class Rings:
             bad = 1
             output += f"\nexit code {code}"
         self.count(name, good, bad, began, output)
+
+    @staticmethod
+    def skipped(told, name):
+        """How many tests were not run, because something is not installed; loudly."""
+        tests = [test for suite in told["testsuites"] for test in suite["testsuite"]]
+        skipped = [test for test in tests if test.get("result") == "SKIPPED"]
+        if skipped:
+            why = skipped[0].get("skipped", [{}])[0].get("message", "").strip().split("\n")[-1]
+            print(f"SKIP {name}: {len(skipped)} tests: {why}", flush=True)
+        return len(skipped)
 
     def scenarios(self):
         for tree in self.trees:

@@ -176,11 +176,11 @@ bool Compiler::make_service(Making& making, const json::Value& value) {
   fresh.info.name = written.name;
   fresh.hosts = written.hosts;
   fresh.websocket = written.enable_websocket;
-  if (written.upstream) {
+  if (!written.upstream_id.empty()) {  // goes before an upstream written beside it
+    fresh.slot = slot_of(written.upstream_id.text);
+  } else if (written.upstream) {
     fresh.destination = make_destination(making, *written.upstream);
     if (fresh.destination == nullptr) return false;
-  } else if (!written.upstream_id.empty()) {
-    fresh.slot = slot_of(written.upstream_id.text);
   }
   return true;
 }
@@ -214,10 +214,10 @@ void Compiler::find_target(Making& making, const model::Route& written, RouteTar
     target.has_timeouts = true;
     target.timeouts = timeouts_of(*written.timeout);
   }
-  if (written.upstream) {
-    target.own = make_destination(making, *written.upstream);
-  } else if (!written.upstream_id.empty()) {
+  if (!written.upstream_id.empty()) {
     target.slot = slot_of(written.upstream_id.text);
+  } else if (written.upstream) {
+    target.own = make_destination(making, *written.upstream);
   } else if (service != nullptr) {
     target.own = service->destination;
     target.slot = service->slot;
@@ -233,7 +233,7 @@ bool Compiler::make_route(Making& making, const json::Value& value) {
   auto target = std::allocate_shared<RouteTarget>(SlabAllocator<RouteTarget>());
   target->chain = merge_lower(making, written, std::move(*chain), *target);
   find_target(making, written, *target);
-  if (written.upstream && target->own == nullptr) return false;
+  if (written.upstream && written.upstream_id.empty() && target->own == nullptr) return false;
   making.fresh.target = target;
   if (written.status == 0) return true;
 

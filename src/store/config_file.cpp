@@ -41,9 +41,19 @@ std::string text_of(const Value* value) {
   return value->is_integer() ? std::to_string(value->as_int()) : std::string();
 }
 
+// `key-auth:` without anything behind it asks for the plugin with its defaults.
+void fill_empty_plugins(Value& body) {
+  Value* plugins = body.find("plugins");
+  if (plugins == nullptr || !plugins->is_object()) return;
+  for (auto& [name, config] : plugins->as_object()) {
+    if (config.is_null()) config = Value::object();
+  }
+}
+
 class Reading {
  public:
-  Reading(const CheckResource& check, Findings& findings) : check_(check), findings_(findings) {}
+  Reading(FileFormat format, const CheckResource& check, Findings& findings)
+      : format_(format), check_(check), findings_(findings) {}
 
   void read(const std::string& kind, const Value& items) {
     if (kind.ends_with("_conf_version")) return;  // of the same document, sent through the Admin API
@@ -62,6 +72,7 @@ class Reading {
     if (!item.is_object()) return problem(path, "must be an object");
     Value body = item;
     body.erase("modifiedIndex");  // of whoever wrote the file, in etcd's terms
+    if (format_ == FileFormat::yaml) fill_empty_plugins(body);
     std::string id = text_of(body.find(resource.key));
     if (id.empty()) id = text_of(body.find("id"));
     if (id.empty()) id = fmt::format("arr_{}", number + 1);
@@ -85,6 +96,7 @@ class Reading {
     findings_.warnings.push_back({std::move(path), std::move(what), {}});
   }
 
+  FileFormat format_;
   const CheckResource& check_;
   Findings& findings_;
   std::vector<Entry> entries_;
@@ -99,7 +111,7 @@ Result<std::vector<Entry>> read_config_file(std::string_view text, FileFormat fo
   if (!document) return std::unexpected(document.error());
   if (document->is_null()) return fail(ErrorKind::protocol, "there is nothing in it");
   if (!document->is_object()) return fail(ErrorKind::protocol, "it must be a mapping: kinds of resources");
-  Reading reading(check, findings);
+  Reading reading(format, check, findings);
   for (const auto& [kind, items] : document->as_object()) {
     if (kind == "plugins")
       findings.warnings.push_back(

@@ -51,6 +51,12 @@ plugin_metadata: [{id: http-logger, log_format: {a: b}}]
   EXPECT_TRUE(got.findings.ok());
 }
 
+TEST(ConfigFile, AnEmptyPluginHasItsDefaults) {
+  const Read got = read("consumers:\n- username: a\n  plugins:\n    key-auth:\n#END");
+  ASSERT_EQ(got.entries.size(), 1u) << got.error;
+  EXPECT_EQ(got.entries[0].value, R"({"username":"a","plugins":{"key-auth":{}}})");
+}
+
 TEST(ConfigFile, TheLastOfEqualIdsCounts) {
   const Read got = read(
       "routes: [{id: 1, uri: /a, service_id: s}, {id: 2, uri: /b, service_id: s}, {id: 1, uri: /c, "

@@ -58,6 +58,20 @@ async::Task<> EtcdFollower::run() {
   }
 }
 
+// A watch that is silent looks the same whether nothing happens or the member hangs. So a small question is
+// asked now and then; when it fails, or another member had to answer it, the watch is begun anew there.
+async::Task<> EtcdFollower::look_after() {
+  const etcd::RangeQuestion newest{.keys = keys_, .newest = true};
+  for (;;) {
+    co_await loop_.sleep(options_.rest);
+    if (!standing_.reachable) continue;
+    auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(newest), EtcdClient::Again::safe);
+    if (!standing_.reachable || (answer && client_.current() == watched_)) continue;
+    if (!answer) lost(answer.error());
+    running_.start(run());
+  }
+}
+
 Duration EtcdFollower::backoff() const {
   const Duration longest = std::min(backoff_most, backoff_least * (1 << std::min(failures_, 10)));
   return longest / 2 + Duration(thread_random().below(static_cast<std::uint64_t>(longest.count() / 2)));
@@ -134,6 +148,7 @@ async::Task<Result<>> EtcdFollower::read_all() {
 async::Task<Result<>> EtcdFollower::follow() {
   auto watching = co_await client_.watch(keys_, mirror_.revision() + 1);
   if (!watching) co_return std::unexpected(watching.error());
+  watched_ = client_.current();
   while (!read_again_) {
     auto answers = co_await (*watching)->next();
     if (!answers && answers.error().kind == ErrorKind::timeout) break;  // was silent: is it still there?

@@ -26,7 +26,10 @@ class EtcdFollower {
   EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Mirror& mirror,
                Events events);
 
-  void start() { running_.start(run()); }
+  void start() {
+    running_.start(run());
+    looking_after_.start(look_after());
+  }
   // The watch is open and everything up to it is in the mirror.
   bool in_step() const { return standing_.reachable; }
   const Standing& standing() const { return standing_; }
@@ -41,6 +44,7 @@ class EtcdFollower {
 
  private:
   async::Task<> run();
+  async::Task<> look_after();
   async::Task<Result<>> read_all();
   async::Task<Result<>> follow();
   async::Task<Result<etcd::RangeAnswer>> read_page(std::string after, Revision at, std::int64_t limit);
@@ -59,8 +63,9 @@ class EtcdFollower {
   Standing standing_;
   int failures_ = 0;
   std::string cluster_;  // whose revisions they are
+  std::string watched_;  // the member that the watch is open at
   bool read_again_ = true;
-  async::Child running_;
+  async::Child running_, looking_after_;
 };
 
 }  // namespace sluice::store

@@ -20,7 +20,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "tests/scenarios"), str(Path(__file__).resolve().parent)]
 from client import Connection, Response, connect, request_bytes
-from etcd_cluster import Certificates, Cluster, installed
+from etcd_cluster import Certificates, Cluster, encode, installed
 from gateway import Gateway, merge
 from upstream import Upstream, deadline
 
@@ -267,6 +267,24 @@ def test_three_members_lose_their_leader(story):
         check(eventually(lambda node=node: node.store().get("reachable") is True), node.store())
     check(two.put("routes/last", story.route("/last")).status == 201, "cannot be written")
     served(one, "/last")
+
+
+def test_a_member_hangs(story):
+    etcd = story.cluster(3)
+    node = story.node(etcd, etcd={"timeout": 3})
+    check(node.put("routes/1", story.route("/a")).status == 201, "cannot be written")
+    told = [line for line in node.log().split("\n") if "reached, at revision" in line]
+    asked = next(member for member in etcd.members if member.url.split("//")[1] in told[0])
+    os.kill(asked.process.pid, signal.SIGSTOP)
+    others = [member for member in etcd.members if member is not asked]
+    check(eventually(lambda: "errors" not in others[0].status()), "the others have no leader")
+    value = encode(json.dumps(story.route("/b")))
+    etcd.ask(others[0], "/v3/kv/put", {"key": encode("/apisix/routes/2"), "value": value})
+    served(node, "/b")
+    written = eventually(lambda: node.put("routes/3", story.route("/c")).status in (200, 201))
+    check(written, "cannot be written")
+    served(node, "/c")
+    os.kill(asked.process.pid, signal.SIGCONT)
 
 
 def test_user_and_password(story):
