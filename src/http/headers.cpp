@@ -15,42 +15,47 @@ struct Known {
   HeaderId id;
 };
 
+// What nearly every message has comes first and together.
 constexpr std::array known{
-    Known{"accept-language", HeaderId::accept_language}, Known{"sec-fetch-dest", HeaderId::sec_fetch_dest},
-    Known{"sec-fetch-mode", HeaderId::sec_fetch_mode}, Known{"sec-fetch-site", HeaderId::sec_fetch_site},
-    Known{"sec-fetch-user", HeaderId::sec_fetch_user}, Known{"x-request-id", HeaderId::x_request_id},
-    Known{"pragma", HeaderId::pragma}, Known{"traceparent", HeaderId::traceparent},
-    Known{"te", HeaderId::te},
     Known{"host", HeaderId::host},
+    Known{"user-agent", HeaderId::user_agent},
+    Known{"accept", HeaderId::accept},
+    Known{"accept-encoding", HeaderId::accept_encoding},
+    Known{"accept-language", HeaderId::accept_language},
+    Known{"cookie", HeaderId::cookie},
+    Known{"referer", HeaderId::referer},
+    Known{"cache-control", HeaderId::cache_control},
+    Known{"sec-fetch-dest", HeaderId::sec_fetch_dest},
+    Known{"sec-fetch-mode", HeaderId::sec_fetch_mode},
+    Known{"sec-fetch-site", HeaderId::sec_fetch_site},
+    Known{"x-request-id", HeaderId::x_request_id},
+    Known{"content-type", HeaderId::content_type},
+    Known{"content-length", HeaderId::content_length},
+    Known{"connection", HeaderId::connection},
     Known{"date", HeaderId::date},
+    Known{"server", HeaderId::server},
+    Known{"authorization", HeaderId::authorization},
+    Known{"sec-fetch-user", HeaderId::sec_fetch_user},
+    Known{"pragma", HeaderId::pragma},
+    Known{"traceparent", HeaderId::traceparent},
+    Known{"te", HeaderId::te},
     Known{"etag", HeaderId::etag},
     Known{"vary", HeaderId::vary},
     Known{"range", HeaderId::range},
     Known{"expect", HeaderId::expect},
-    Known{"server", HeaderId::server},
-    Known{"cookie", HeaderId::cookie},
     Known{"origin", HeaderId::origin},
-    Known{"accept", HeaderId::accept},
     Known{"upgrade", HeaderId::upgrade},
     Known{"trailer", HeaderId::trailer},
-    Known{"referer", HeaderId::referer},
     Known{"location", HeaderId::location},
     Known{"x-real-ip", HeaderId::x_real_ip},
     Known{"forwarded", HeaderId::forwarded},
-    Known{"connection", HeaderId::connection},
     Known{"keep-alive", HeaderId::keep_alive},
-    Known{"user-agent", HeaderId::user_agent},
     Known{"set-cookie", HeaderId::set_cookie},
-    Known{"content-type", HeaderId::content_type},
-    Known{"authorization", HeaderId::authorization},
     Known{"last-modified", HeaderId::last_modified},
-    Known{"cache-control", HeaderId::cache_control},
     Known{"content-range", HeaderId::content_range},
     Known{"accept-ranges", HeaderId::accept_ranges},
     Known{"if-none-match", HeaderId::if_none_match},
-    Known{"content-length", HeaderId::content_length},
     Known{"x-forwarded-for", HeaderId::x_forwarded_for},
-    Known{"accept-encoding", HeaderId::accept_encoding},
     Known{"proxy-connection", HeaderId::proxy_connection},
     Known{"x-forwarded-host", HeaderId::x_forwarded_host},
     Known{"x-forwarded-port", HeaderId::x_forwarded_port},
@@ -62,7 +67,7 @@ constexpr std::array known{
 };
 
 constexpr std::size_t longest_known = 19;
-constexpr std::size_t places = 512;
+constexpr std::size_t places = 256;
 
 // Three of its letters and its length tell a known name from the others.
 constexpr std::size_t place_of(std::string_view name, unsigned factor) {
@@ -74,13 +79,14 @@ constexpr std::size_t place_of(std::string_view name, unsigned factor) {
 
 // A factor under which no two known names fall into one place: found when this is compiled.
 constexpr unsigned perfect_factor = [] {
-  for (unsigned factor = 0x9E3779B1; factor != 0x9E3779B1 + 4000 * 2; factor += 2) {
+  for (unsigned factor = 0x9E3779B1; factor != 0x9E3779B1 + 8000 * 2; factor += 2) {
     std::array<bool, places> taken{};
     bool clash = false;
     for (const Known& k : known) {
       bool& place = taken[place_of(k.name, factor)];
       clash |= place;
       place = true;
+      if (clash) break;
     }
     if (!clash) return factor;
   }
@@ -88,22 +94,35 @@ constexpr unsigned perfect_factor = [] {
 }();
 static_assert(perfect_factor != 0);
 
-struct Place {
-  std::array<char, 32> name{};  // in lower case, padded
+// What the names are compared with, packed: a request looks up a dozen, and each look should find its line.
+struct alignas(32) Candidate {
+  std::array<char, 30> name{};  // in lower case, padded
   std::uint8_t size = 0;
   HeaderId id = HeaderId::other;
 };
+static_assert(sizeof(Candidate) == 32);
 
-constexpr auto by_place = [] {
-  std::array<Place, places> table{};
-  for (const Known& k : known) {
-    Place& place = table[place_of(k.name, perfect_factor)];
-    std::ranges::copy(k.name, place.name.begin());
-    place.size = static_cast<std::uint8_t>(k.name.size());
-    place.id = k.id;
+constexpr auto candidates = [] {
+  std::array<Candidate, known.size() + 1> table{};  // the first is none
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    std::ranges::copy(known[i].name, table[i + 1].name.begin());
+    table[i + 1].size = static_cast<std::uint8_t>(known[i].name.size());
+    table[i + 1].id = known[i].id;
   }
   return table;
 }();
+
+constexpr auto by_place = [] {
+  std::array<std::uint8_t, places> table{};
+  for (std::size_t i = 0; i < known.size(); ++i)
+    table[place_of(known[i].name, perfect_factor)] = static_cast<std::uint8_t>(i + 1);
+  return table;
+}();
+
+// The only known name that a name of 1 to `longest_known` bytes can be.
+const Candidate& candidate_of(std::string_view name) {
+  return candidates[by_place[place_of(name, perfect_factor)]];
+}
 
 template <class Word>
 bool same_word(const char* token, const char* lower) {
@@ -144,22 +163,24 @@ unsigned same_sixteen(const char* token, const char* lower) {
 
 HeaderId header_id(std::string_view name) {
   if (name.size() > longest_known || name.empty()) return HeaderId::other;
-  const Place& place = by_place[place_of(name, perfect_factor)];
-  if (place.size != name.size() || !same_token(name.data(), place.name.data(), name.size()))
+  const Candidate& known_name = candidate_of(name);
+  if (known_name.size != name.size() || !same_token(name.data(), known_name.name.data(), name.size()))
     return HeaderId::other;
-  return place.id;
+  return known_name.id;
 }
 
 HeaderId header_id_near(const char* name, std::size_t size) {
 #if defined(__SSE2__)
   if (size > longest_known || size == 0) return HeaderId::other;
-  const Place& place = by_place[place_of({name, size}, perfect_factor)];
-  if (place.size != size) return HeaderId::other;
+  const Candidate& known_name = candidate_of({name, size});
+  if (known_name.size != size) return HeaderId::other;
   const unsigned wanted = size < 16 ? (1u << size) - 1 : 0xffff;
-  if ((same_sixteen(name, place.name.data()) & wanted) != wanted) return HeaderId::other;
-  const std::size_t rest = size > 16 ? size - 16 : 0;  // the two looks overlap
-  return rest == 0 || same_sixteen(name + rest, place.name.data() + rest) == 0xffff ? place.id
-                                                                                   : HeaderId::other;
+  if ((same_sixteen(name, known_name.name.data()) & wanted) != wanted) return HeaderId::other;
+  if (size > 16) {  // the two looks overlap
+    const std::size_t rest = size - 16;
+    if (same_sixteen(name + rest, known_name.name.data() + rest) != 0xffff) return HeaderId::other;
+  }
+  return known_name.id;
 #else
   return header_id({name, size});
 #endif
