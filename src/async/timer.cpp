@@ -11,13 +11,10 @@ Timer::~Timer() {
   if (place_ != out) loop_.timers_.remove(*this);
 }
 
-void Timer::set(Instant when) {
-  when_ = when;
-  if (when == never) return;
-  if (place_ == out || when < loop_.timers_.heap_[place_].when) loop_.timers_.queue(*this);
-}
+void Timer::queue() { loop_.timers_.queue(*this); }
 
 void TimerQueue::queue(Timer& timer) {
+  timer.queued_ = timer.when_;
   if (timer.place_ == Timer::out) {
     heap_.emplace_back();
     rise(static_cast<std::uint32_t>(heap_.size() - 1), {timer.when_, &timer});
@@ -29,6 +26,7 @@ void TimerQueue::queue(Timer& timer) {
 void TimerQueue::remove(Timer& timer) {
   const std::uint32_t hole = timer.place_;
   timer.place_ = Timer::out;
+  timer.queued_ = never;
   const Entry last = heap_.back();
   heap_.pop_back();
   if (hole == heap_.size()) return;
@@ -40,6 +38,7 @@ void TimerQueue::fire(Instant now) {
   while (!heap_.empty() && heap_.front().when <= now) {
     Timer& timer = *heap_.front().timer;
     if (timer.when_ > now && timer.when_ != never) {
+      timer.queued_ = timer.when_;
       sink(0, {timer.when_, &timer});  // it was moved to later meanwhile
       continue;
     }

@@ -22,18 +22,23 @@ class Timer {
   ~Timer();
 
   // Calls back once, from the loop, when `when` has come. `never` is the same as `cancel`.
-  void set(Instant when);
+  void set(Instant when) {
+    when_ = when;
+    if (when < queued_) queue();
+  }
   void cancel() { when_ = never; }
   bool armed() const { return when_ != never; }
 
  private:
   friend class TimerQueue;
   static constexpr std::uint32_t out = UINT32_MAX;
+  void queue();
 
   Loop& loop_;
   Callback callback_;
   void* context_;
-  Instant when_ = never;      // what the owner wants
+  Instant when_ = never;       // what the owner wants
+  Instant queued_ = never;     // what the queue knows; `never` while it is not there
   std::uint32_t place_ = out;  // in the queue
 };
 
