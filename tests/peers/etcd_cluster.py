@@ -179,6 +179,14 @@ class Cluster:
         text = value if isinstance(value, str) else json.dumps(value)
         return int(self.call("/v3/kv/put", {"key": encode(key), "value": encode(text)})["header"]["revision"])
 
+    def put_at(self, member, key, value):
+        """Whether this member takes it; while there is no leader it does not."""
+        try:
+            self.ask(member, "/v3/kv/put", {"key": encode(key), "value": encode(json.dumps(value))})
+        except OSError:
+            return False
+        return True
+
     def get(self, key):
         found = self.call("/v3/kv/range", {"key": encode(key)}).get("kvs")
         return base64.b64decode(found[0]["value"]).decode() if found else None
