@@ -14,7 +14,8 @@ sys.path.insert(0, str(TOP / "tests/scenarios"))
 from gateway import Gateway
 
 OUT = TOP / "docs/reference"
-RESOURCES = ["route", "service", "upstream", "consumer", "consumer_group", "global_rule", "plugin_config"]
+RESOURCES = ["route", "service", "upstream", "consumer", "credential", "consumer_group", "global_rule"]
+RESOURCES += ["plugin_config"]
 BOUNDS = [("minimum", "at least {}"), ("exclusiveMinimum", "more than {}"), ("maximum", "at most {}")]
 BOUNDS += [("minLength", "at least {} characters"), ("maxLength", "at most {} characters")]
 BOUNDS += [("minItems", "at least {} items"), ("maxItems", "at most {} items"), ("pattern", "matches `{}`")]

@@ -35,16 +35,6 @@ std::string_view cookie_value(std::string_view cookies, std::string_view name) {
   return {};
 }
 
-// What a call is about: resources that stand below another (/consumers/NAME/credentials/ID) are named by
-// their own segment. Behind the id of a PATCH stands the path of a member.
-std::string_view resource_path(const Call& call) {
-  const auto& segments = call.segments;
-  if (segments.empty()) return {};
-  const bool below = segments.size() > 2 && call.method != http::Method::patch &&
-                     model::find_resource(segments[0]) != nullptr;
-  return segments[below ? 2 : 0];
-}
-
 http::Reply refuse_resource(std::string_view path) {
   if (path.empty()) return error_reply(404, "not found");
   if (path == "stream_routes") return error_reply(400, "stream mode is disabled, can not add stream routes");
@@ -117,16 +107,15 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
   if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
   call.body = std::move(*body);
   if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
-  const auto path = resource_path(call);
-  const auto* resource = model::find_resource(path);
-  if (!resource) co_return decorate(refuse_resource(path));
+  call.place = find_place(call.segments, call.method);
+  if (!call.place.resource) co_return decorate(refuse_resource(call.place.name));
   if (const auto* ttl = call.arguments.find("ttl")) {
     auto sentence = parse_number(*ttl)
                         ? "invalid argument ttl: this version stores without a time limit; leave it out"
                         : "invalid argument ttl: should be a number";
     co_return decorate(error_reply(400, sentence));
   }
-  auto reply = co_await verbs_.run(std::move(call), *resource);
+  auto reply = co_await verbs_.run(std::move(call));
   co_return decorate(std::move(reply));
 }
 

@@ -47,12 +47,6 @@ bool Arguments::is(std::string_view name, std::string_view value) const {
   return found && *found == value;
 }
 
-std::string Call::path_from(std::size_t from) const {
-  std::string path;
-  for (std::size_t i = from; i < segments.size(); ++i) path.append(i > from ? "/" : "").append(segments[i]);
-  return path;
-}
-
 std::vector<std::string> split_path(std::string_view path) {
   std::vector<std::string> segments;
   for (std::string_view piece : Split(path, '/')) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/place.h"
 #include "async/task.h"
 #include "http/message.h"
 #include "json/findings.h"
@@ -36,9 +37,7 @@ struct Call {
   std::string content_type;
   std::string body;  // as sent; "" when there was none
   std::string who;   // the key's name
-
-  // Segments from `from` on, joined by '/'.
-  std::string path_from(std::size_t from) const;
+  Place place;
 };
 
 std::vector<std::string> split_path(std::string_view path);

@@ -33,7 +33,7 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
   const auto* resource = metadata  ? model::find_resource("plugin_metadata")
                          : several ? model::find_resource(word(1))
                                    : model::find_schema(word(1));
-  if (!resource) return not_found();
+  if (!resource || !resource->under.empty()) return not_found();
   if (several) return list_entries(store_, model::key_of(*resource, ""));
   if (segments.size() != 3) return not_found();
   return show(*resource, segments[2]);

@@ -82,16 +82,20 @@ void validate_list(const Validator& validator, const model::Resource& resource, 
   std::set<std::string> known;
   std::size_t index = 0;
   for (const auto& item : items.as_array()) {
-    const Value* named = item.find(resource.key);
+    const Value* named = item.find("id") ? item.find("id") : item.find(resource.key);
     Value id = named ? *named : Value("");
     json::Findings findings;
     auto text = id.is_string() ? id.as_string() : json::dump(id);
-    validator.check(resource, text, item, findings);
+    validator.check(model::kind_in_list(resource, text), text, item, findings);
     for (const auto& problem : findings.problems) {
       add(id, index, problem.sentence.empty() ? problem.what : problem.sentence);
     }
     if (named && !known.insert(text).second) {
-      add(id, index, fmt::format("found duplicate {} {} in {}", resource.key, text, resource.path));
+      const bool by_key = item.find("id") == nullptr;
+      const std::string_view called = by_key                      ? resource.key
+                                      : model::child_of(resource) ? "credential id"
+                                                                  : "id";
+      add(id, index, fmt::format("found duplicate {} {} in {}", called, text, resource.path));
     }
     ++index;
   }

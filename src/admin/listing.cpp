@@ -141,7 +141,8 @@ void append_entry(std::string& out, const store::Entry& entry) {
   out.append(fmt::format(",\"createdIndex\":{},\"modifiedIndex\":{}}}", entry.created, entry.modified));
 }
 
-async::Task<http::Reply> list_resources(store::Store& store, Call call, const model::Resource& resource) {
+async::Task<http::Reply> list_resources(store::Store& store, Call call) {
+  const auto& resource = *call.place.resource;
   auto paging = Paging::of(call.arguments);
   if (paging.bad) co_return text_reply(400, "page_size must be between 10 and 500");
   auto filter = Filter::make(call.arguments, resource);
@@ -149,14 +150,17 @@ async::Task<http::Reply> list_resources(store::Store& store, Call call, const mo
   std::string text = R"({"list":[)";
   std::size_t total = 0;
   std::vector<std::pair<store::Revision, std::string>> found;
-  auto prefix = model::key_of(resource, "");
+  auto prefix = model::key_of(resource, call.place.above);
   std::string after;
+  bool any = false;
   for (bool more = true; more;) {
     auto page = co_await store.list(prefix, after, slice);
     if (!page) co_return error_reply(503, page.error().what);
     more = page->more;
     if (more) after = page->entries.back().key;
     for (const auto& entry : page->entries) {
+      if (model::split_key(entry.key).resource != &resource) continue;  // what belongs to one of them
+      any = true;
       if (!admitted(*filter, entry)) continue;
       if (paging.active) {
         found.emplace_back(entry.created, entry.key);
@@ -166,6 +170,7 @@ async::Task<http::Reply> list_resources(store::Store& store, Call call, const mo
       append_entry(text, entry);
     }
   }
+  if (!any && !resource.under.empty()) co_return json_text_reply(404, R"({"message":"Key not found"})");
   if (!paging.active) co_return json_text_reply(200, text + fmt::format("],\"total\":{}}}", total));
   auto reply = co_await reply_with_page(store, paging, std::move(found));
   co_return reply;

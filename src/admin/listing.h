@@ -11,8 +11,9 @@ namespace sluice::admin {
 // {"key":…,"value":…,"createdIndex":…,"modifiedIndex":…}
 void append_entry(std::string& out, const store::Entry& entry);
 
-// {"list":[…],"total":N}. `store` outlives the task.
-async::Task<http::Reply> list_resources(store::Store& store, Call call, const model::Resource& resource);
+// {"list":[…],"total":N} of the kind that `call.place` names; 404 when nothing belongs to its owner. `store`
+// outlives the task.
+async::Task<http::Reply> list_resources(store::Store& store, Call call);
 // [entry, …], as the control API shows them.
 async::Task<http::Reply> list_entries(store::Store& store, std::string prefix);
 

@@ -44,6 +44,10 @@ std::string missing_reference(const Resource& target, std::string_view id) {
 
 http::Reply key_not_found() { return json_text_reply(404, R"({"message":"Key not found"})"); }
 
+http::Reply owner_not_found(std::string_view key) {
+  return error_reply(404, fmt::format("{} not found", model::split_key(key).resource->kind));
+}
+
 http::Reply unsupported(const Call& call, const Resource& resource) {
   return error_reply(405, fmt::format("not supported `{}` method for {}", call.method_name, resource.kind));
 }
@@ -69,27 +73,27 @@ std::vector<std::string> reference_keys(const Findings& findings) {
 
 }  // namespace
 
-async::Task<http::Reply> Verbs::run(Call call, const Resource& resource) {
+async::Task<http::Reply> Verbs::run(Call call) {
+  const Resource& resource = *call.place.resource;
   switch (call.method) {
     case http::Method::get:
-      if (call.segments.size() == 1) return list_resources(store_, std::move(call), resource);
-      return get(std::move(call), resource);
+      return call.place.id.empty() ? list_resources(store_, std::move(call)) : get(std::move(call));
     case http::Method::put:
-      return put(std::move(call), resource);
+      return put(std::move(call));
     case http::Method::post:
-      return resource.post ? post(std::move(call), resource) : unsupported(call, resource);
+      return resource.post ? post(std::move(call)) : unsupported(call, resource);
     case http::Method::patch:
-      return resource.patch ? patch(std::move(call), resource) : unsupported(call, resource);
+      return resource.patch ? patch(std::move(call)) : unsupported(call, resource);
     case http::Method::del:
-      return remove(std::move(call), resource);
+      return remove(std::move(call));
     default:
       return error_reply(404, "not found");
   }
 }
 
-async::Task<http::Reply> Verbs::get(Call call, const Resource& resource) {
-  auto key = model::key_of(resource, call.path_from(1));
-  auto found = co_await store_.get(key);
+async::Task<http::Reply> Verbs::get(Call call) {
+  auto key = call.place.key();
+  auto found = co_await store_.get(std::move(key));
   if (!found) co_return store_failed(found.error());
   if (!*found) co_return key_not_found();
   std::string text;
@@ -97,10 +101,9 @@ async::Task<http::Reply> Verbs::get(Call call, const Resource& resource) {
   co_return json_text_reply(200, std::move(text));
 }
 
-// Finds the id in the path and in the body, in APISIX's order of complaints.
-std::optional<http::Reply> Verbs::identify(const Call& call, const Resource& resource, Value& body,
-                                           std::string& id) const {
-  auto in_path = call.path_from(1);
+std::optional<http::Reply> Verbs::identify(const Call& call, Value& body, std::string& id) const {
+  const Resource& resource = *call.place.resource;
+  const auto& in_path = call.place.id;
   if (resource.key != "id") {
     id = named_in(body, resource.key);
     if (!in_path.empty() && !id.empty() && in_path != id)
@@ -109,20 +112,22 @@ std::optional<http::Reply> Verbs::identify(const Call& call, const Resource& res
   }
   bool by_plugin = resource.plugins == model::PluginUse::metadata;
   auto in_body = by_plugin ? std::string() : named_in(body, "id");
-  id = in_path.empty() ? in_body : in_path;
-  if (id.empty())
+  const auto own = in_path.empty() ? in_body : in_path;
+  if (own.empty())
     return error_reply(400, by_plugin ? "missing plugin name" : fmt::format("missing {} id", resource.kind));
-  if (!in_body.empty() && in_body != id) return error_reply(400, fmt::format("wrong {} id", resource.kind));
-  if (body.is_object() && (!in_path.empty() || by_plugin)) body.set("id", id);
+  if (!in_body.empty() && in_body != own)
+    return error_reply(400, fmt::format("wrong {} id", resource.kind));
+  if (body.is_object() && (!in_path.empty() || by_plugin)) body.set("id", own);
+  id = call.place.above + own;
   return std::nullopt;
 }
 
-async::Task<http::Reply> Verbs::put(Call call, const Resource& resource) {
-  Draft draft{resource, {}, {}, {}};
+async::Task<http::Reply> Verbs::put(Call call) {
+  Draft draft{*call.place.resource, {}, {}, {}};
   if (call.body.empty()) co_return error_reply(400, "missing configurations");
   if (auto refusal = parse_body(call, draft.body)) co_return std::move(*refusal);
-  if (auto refusal = identify(call, resource, draft.body, draft.id)) co_return std::move(*refusal);
-  auto key = model::key_of(resource, draft.id);
+  if (auto refusal = identify(call, draft.body, draft.id)) co_return std::move(*refusal);
+  auto key = model::key_of(draft.resource, draft.id);
   auto previous = co_await store_.get(key);
   if (!previous) co_return store_failed(previous.error());
   draft.previous = std::move(*previous);
@@ -130,12 +135,12 @@ async::Task<http::Reply> Verbs::put(Call call, const Resource& resource) {
   co_return std::move(*reply);
 }
 
-async::Task<http::Reply> Verbs::post(Call call, const Resource& resource) {
-  Draft draft{resource, {}, {}, {}};
+async::Task<http::Reply> Verbs::post(Call call) {
+  Draft draft{*call.place.resource, {}, {}, {}};
   if (call.body.empty()) co_return error_reply(400, "missing configurations");
   if (auto refusal = parse_body(call, draft.body)) co_return std::move(*refusal);
-  if (call.segments.size() > 1 || draft.body.find("id")) {
-    co_return error_reply(400, fmt::format("wrong {} id, do not need it", resource.kind));
+  if (!call.place.id.empty() || draft.body.find("id")) {
+    co_return error_reply(400, fmt::format("wrong {} id, do not need it", draft.resource.kind));
   }
   auto number = co_await store_.next_id();
   if (!number) co_return store_failed(number.error());
@@ -146,7 +151,7 @@ async::Task<http::Reply> Verbs::post(Call call, const Resource& resource) {
 }
 
 std::optional<http::Reply> Verbs::apply_patch(const Call& call, Value& body, const Value& change) const {
-  auto sub_path = call.path_from(2);
+  const auto& sub_path = call.place.sub_path;
   if (sub_path.empty()) {
     if (!change.is_object()) return error_reply(400, "invalid configuration");
     json::merge_patch(body, change);
@@ -157,12 +162,13 @@ std::optional<http::Reply> Verbs::apply_patch(const Call& call, Value& body, con
   return std::nullopt;
 }
 
-async::Task<http::Reply> Verbs::patch(Call call, const Resource& resource) {
-  if (call.segments.size() < 2) co_return error_reply(400, fmt::format("missing {} id", resource.kind));
+async::Task<http::Reply> Verbs::patch(Call call) {
+  const Resource& resource = *call.place.resource;
+  if (call.place.id.empty()) co_return error_reply(400, fmt::format("missing {} id", resource.kind));
   if (call.body.empty()) co_return error_reply(400, "missing new configuration");
   Value change;
   if (auto refusal = parse_body(call, change)) co_return std::move(*refusal);
-  auto key = model::key_of(resource, call.segments[1]);
+  auto key = call.place.key();
   constexpr int tries_max = 10;
   for (int attempt = 0; attempt < tries_max; ++attempt) {
     auto found = co_await store_.get(key);
@@ -170,8 +176,8 @@ async::Task<http::Reply> Verbs::patch(Call call, const Resource& resource) {
     if (!*found) co_return key_not_found();
     auto old = json::parse((*found)->value);
     if (!old) co_return error_reply(503, fmt::format("{} is stored damaged: {}", key, old.error().what));
-    Draft draft{resource, call.segments[1], std::move(*old), std::move(*found), true, true};
-    draft.sets_update_time = call.segments.size() > 2 || !change.find("update_time");
+    Draft draft{resource, call.place.id, std::move(*old), std::move(*found), true, true};
+    draft.sets_update_time = !call.place.sub_path.empty() || !change.find("update_time");
     if (auto refusal = apply_patch(call, draft.body, change)) co_return std::move(*refusal);
     if (named_in(draft.body, resource.key) != draft.id) {
       co_return error_reply(400, fmt::format("wrong {} id", resource.kind));
@@ -183,20 +189,47 @@ async::Task<http::Reply> Verbs::patch(Call call, const Resource& resource) {
   co_return error_reply(503, "value changed before overwritten");
 }
 
-async::Task<http::Reply> Verbs::remove(Call call, const Resource& resource) {
-  if (call.segments.size() < 2) return error_reply(400, fmt::format("missing {} id", resource.kind));
-  auto key = model::key_of(resource, call.path_from(1));
-  store::Transaction transaction;
-  transaction.who = call.who;
-  bool checked = !resource.still_used.empty() && !call.arguments.is("force", "true");
-  if (checked) transaction.conditions.push_back({Kind::unreferenced, key});
-  transaction.writes.push_back({std::move(key), {}, {}});
-  return commit_removal(std::move(call), std::move(transaction), resource);
+async::Task<Result<std::vector<std::string>>> Verbs::keys_below(std::string prefix) {
+  std::vector<std::string> keys;
+  std::string after;
+  for (bool more = true; more;) {
+    auto page = co_await store_.list(prefix, after, 1000);
+    if (!page) co_return std::unexpected(page.error());
+    more = page->more;
+    for (auto& entry : page->entries) keys.push_back(std::move(entry.key));
+    if (more) after = keys.back();
+  }
+  co_return keys;
 }
 
-async::Task<http::Reply> Verbs::commit_removal(Call call, store::Transaction transaction,
-                                               const Resource& resource) {
-  auto key = transaction.writes.front().key;
+async::Task<http::Reply> Verbs::remove(Call call) {
+  const Resource& resource = *call.place.resource;
+  if (call.place.id.empty()) co_return error_reply(400, fmt::format("missing {} id", resource.kind));
+  const auto key = call.place.key();
+  const Resource* child = model::child_of(resource);
+  const bool owns = child && !call.arguments.is("dry_run", "true");
+  const bool checked = owns || (!resource.still_used.empty() && !call.arguments.is("force", "true"));
+  constexpr int tries_max = 10;
+  for (int attempt = 0; attempt < tries_max; ++attempt) {
+    store::Transaction transaction;
+    transaction.who = call.who;
+    if (checked) transaction.conditions.push_back({Kind::unreferenced, key});
+    if (owns) {
+      auto prefix = fmt::format("{}/{}/", key, child->path);
+      auto own = co_await keys_below(std::move(prefix));
+      if (!own) co_return store_failed(own.error());
+      for (auto& belonging : *own) transaction.writes.push_back({std::move(belonging), {}, {}});
+    }
+    transaction.writes.push_back({key, {}, {}});
+    auto reply = co_await commit_removal(call, std::move(transaction));
+    if (reply) co_return std::move(*reply);
+  }
+  co_return error_reply(503, "what belongs to it changes all the time; try again");
+}
+
+async::Task<std::optional<http::Reply>> Verbs::commit_removal(Call call, store::Transaction transaction) {
+  const Resource& resource = *call.place.resource;
+  auto key = call.place.key();
   if (call.arguments.is("dry_run", "true")) {
     auto found = co_await store_.get(key);
     if (!found) co_return store_failed(found.error());
@@ -209,11 +242,12 @@ async::Task<http::Reply> Verbs::commit_removal(Call call, store::Transaction tra
   if (!done) co_return store_failed(done.error());
   if (!done->done) {
     auto user = model::split_key(done->by);
+    if (user.resource && user.resource->under == resource.path) co_return std::nullopt;
     auto kind = user.resource ? user.resource->kind : std::string_view("another resource");
     co_return error_reply(
         400, fmt::format("{}, {} [{}] is still using it now", resource.still_used, kind, user.id));
   }
-  if (!dry && !done->written.front().existed) co_return key_not_found();
+  if (!dry && !done->written.back().existed) co_return key_not_found();
   std::string text = R"({"deleted":"1","key":)";
   json::append_quoted(text, key);
   auto reply = json_text_reply(200, text + "}");
@@ -231,9 +265,15 @@ async::Task<std::optional<http::Reply>> Verbs::save(Call call, Draft draft) {
         {pointer, "is kept by the gateway: leave it out", "the property is forbidden:  " + time});
   }
   validator_.check(draft.resource, draft.id, draft.body, findings);
+  Claims::Guard claim(claims_);
+  if (!claim.take(validator_.credentials_in(draft.resource, draft.body)))
+    co_return error_reply(503, "another call is giving away the same credential just now; ask again");
   auto checked = co_await check_against_store(&draft.resource, draft.id, draft.body, std::move(findings));
   if (!checked) co_return store_failed(checked.error());
   if (!checked->ok()) co_return problems_reply(*checked);
+  auto owner = model::owner_key_of(model::key_of(draft.resource, draft.id));
+  auto refusal = co_await check_owner(std::move(owner));
+  if (refusal) co_return refusal;
   auto reply = co_await store_draft(std::move(call), std::move(draft), std::move(*checked));
   co_return reply;
 }
@@ -248,15 +288,22 @@ async::Task<std::optional<http::Reply>> Verbs::store_draft(Call call, Draft draf
   store::Transaction transaction;
   transaction.who = call.who;
   auto references = reference_keys(findings);
+  const auto owner = model::owner_key_of(key);
   if (draft.only_if_unchanged)
     transaction.conditions.push_back({Kind::unchanged, key, draft.previous->modified});
   for (const auto& target : references) transaction.conditions.push_back({Kind::exists, target});
+  if (!owner.empty()) {
+    transaction.conditions.push_back({Kind::exists, owner});
+    references.push_back(owner);
+  }
   transaction.writes.push_back({key, std::move(value), std::move(references)});
   auto done = co_await store_.transact(std::move(transaction));
   if (!done) co_return store_failed(done.error());
   if (!done->done) {
     if (draft.only_if_unchanged && done->failed == 0) co_return std::nullopt;
-    const auto& gone = findings.references.at(done->failed - (draft.only_if_unchanged ? 1 : 0));
+    const auto failed = done->failed - (draft.only_if_unchanged ? 1 : 0);
+    if (failed >= findings.references.size()) co_return owner_not_found(owner);
+    const auto& gone = findings.references[failed];
     co_return error_reply(400, missing_reference(*model::find_resource(gone.resource), gone.id));
   }
   auto answered = co_await answer(std::move(call), std::move(reply), done->revision);
@@ -275,12 +322,21 @@ async::Task<Result<Findings>> Verbs::check_against_store(const Resource* resourc
     findings.problems.push_back({reference.path, fmt::format("there is no {} {}", target->kind, reference.id),
                                  missing_reference(*target, reference.id)});
   }
+  if (findings.ok()) validator_.check_credentials(*resource, id, body, findings);
   if (resource->plugins_once && findings.ok()) {
     auto elsewhere = co_await rule_with_plugin(resource, std::move(id), std::move(body));
     if (!elsewhere) co_return std::unexpected(elsewhere.error());
     if (!elsewhere->empty()) findings.problems.push_back({"/plugins", *elsewhere, *elsewhere});
   }
   co_return findings;
+}
+
+async::Task<std::optional<http::Reply>> Verbs::check_owner(std::string key) {
+  if (key.empty()) co_return std::nullopt;
+  auto found = co_await store_.get(key);
+  if (!found) co_return store_failed(found.error());
+  if (!*found) co_return owner_not_found(key);
+  co_return std::nullopt;
 }
 
 // A plugin that another resource of this kind has too, as a sentence; empty when there is none.

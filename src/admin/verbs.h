@@ -6,6 +6,7 @@
 // longer than its tasks.
 #pragma once
 #include "admin/call.h"
+#include "admin/claims.h"
 #include "base/time.h"
 #include "model/resources.h"
 #include "plugin/status.h"
@@ -19,14 +20,14 @@ class Verbs {
   Verbs(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock)
       : store_(store), validator_(validator), status_(status), clock_(clock) {}
 
-  // `call.segments` begins with the resource's path. 404 for a method that no resource has.
-  async::Task<http::Reply> run(Call call, const model::Resource& resource);
+  // `call.place` names a resource. 404 for a method that no resource has.
+  async::Task<http::Reply> run(Call call);
 
  private:
   // A resource about to be stored.
   struct Draft {
     const model::Resource& resource;
-    std::string id;
+    std::string id;  // as keys have it, with what it belongs to
     json::Value body;
     std::optional<store::Entry> previous;
     bool only_if_unchanged = false;  // since `previous` was read
@@ -34,16 +35,17 @@ class Verbs {
     bool sets_update_time = true;
   };
 
-  async::Task<http::Reply> get(Call call, const model::Resource& resource);
-  async::Task<http::Reply> put(Call call, const model::Resource& resource);
-  async::Task<http::Reply> post(Call call, const model::Resource& resource);
-  async::Task<http::Reply> patch(Call call, const model::Resource& resource);
-  async::Task<http::Reply> remove(Call call, const model::Resource& resource);
-  async::Task<http::Reply> commit_removal(Call call, store::Transaction transaction,
-                                          const model::Resource& resource);
+  async::Task<http::Reply> get(Call call);
+  async::Task<http::Reply> put(Call call);
+  async::Task<http::Reply> post(Call call);
+  async::Task<http::Reply> patch(Call call);
+  async::Task<http::Reply> remove(Call call);
+  async::Task<Result<std::vector<std::string>>> keys_below(std::string prefix);
+  // No value: something began to belong to the resource meanwhile. The last write is the resource itself.
+  async::Task<std::optional<http::Reply>> commit_removal(Call call, store::Transaction transaction);
 
-  std::optional<http::Reply> identify(const Call& call, const model::Resource& resource, json::Value& body,
-                                      std::string& id) const;
+  // Finds the id in the path and in the body, in APISIX's order of complaints.
+  std::optional<http::Reply> identify(const Call& call, json::Value& body, std::string& id) const;
   std::optional<http::Reply> apply_patch(const Call& call, json::Value& body,
                                          const json::Value& change) const;
   // No value: what was read has changed meanwhile.
@@ -53,6 +55,8 @@ class Verbs {
   // store's.
   async::Task<Result<json::Findings>> check_against_store(const model::Resource* resource, std::string id,
                                                           json::Value body, json::Findings findings);
+  // Refuses what belongs to nothing.
+  async::Task<std::optional<http::Reply>> check_owner(std::string key);
   async::Task<Result<std::string>> rule_with_plugin(const model::Resource* resource, std::string id,
                                                     json::Value body);
   void set_times(Draft& draft) const;
@@ -62,6 +66,7 @@ class Verbs {
   const plugin::Validator& validator_;
   plugin::Status& status_;
   const Clock& clock_;
+  Claims claims_;  // of credentials
 };
 
 }  // namespace sluice::admin

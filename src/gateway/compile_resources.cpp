@@ -320,6 +320,32 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
   return true;
 }
 
+// The consumer once more, known by something else.
+bool Compiler::make_credential(Making& making, const json::Value& value) {
+  model::Credential written;
+  if (!read_as(value, written, making.key)) return false;
+  const std::string owner(model::owner_of(*model::find_resource("credentials"), making.id));
+  uses(making, "consumers", {owner});
+  const Item* consumer = find("consumers", owner);
+  if (consumer == nullptr || consumer->consumer == nullptr) {
+    log::warn("{}: there is no consumer {}; it lets nobody in", making.key, owner);
+    return true;
+  }
+  auto entry = std::make_shared<ConsumerEntry>(*consumer->consumer);
+  entry->consumer.auth.clear();
+  entry->consumer.credential_id = making.id.substr(making.id.rfind('/') + 1);
+  for (const auto& [name, config] : written.plugins.list) {
+    const auto* type = registry_.find(name);
+    if (type == nullptr || type->make_consumer == nullptr) {
+      log::warn("{}: plugin {} is not one of those that run here; it is left out", making.key, name);
+    } else if (!add_consumer_plugin(making, *type, config, *entry)) {
+      return false;
+    }
+  }
+  making.fresh.consumer = std::move(entry);
+  return true;
+}
+
 bool Compiler::make_metadata(Making& making, const json::Value& value) {
   const auto* type = registry_.find(making.id);
   if (type == nullptr || type->make_metadata == nullptr) {

@@ -98,6 +98,7 @@ bool Compiler::make(Making& making, const json::Value& value) {
   if (making.kind == "services") return make_service(making, value);
   if (making.kind == "upstreams") return make_upstream(making, value);
   if (making.kind == "consumers") return make_consumer(making, value);
+  if (making.kind == "credentials") return make_credential(making, value);
   if (making.kind == "plugin_metadata") return make_metadata(making, value);
   if (making.kind == "plugin_configs") return make_plugins<model::PluginConfig>(making, value);
   if (making.kind == "consumer_groups") return make_plugins<model::ConsumerGroup>(making, value);
@@ -112,7 +113,7 @@ void Compiler::install(const Making& making) {
   if (making.kind == "upstreams")
     working_.destinations.set(slot_of(std::string(making.id)), fresh.destination);
   if (fresh.consumer != nullptr) {
-    working_.consumers = working_.consumers.with(making.id, fresh.consumer);
+    if (making.kind == "consumers") working_.consumers = working_.consumers.with(making.id, fresh.consumer);
     for (const auto& credential : fresh.credentials)
       working_.credentials = working_.credentials.with(credential, fresh.consumer);
   }
@@ -128,7 +129,7 @@ void Compiler::uninstall(std::string_view kind, std::string_view id, const Item&
   }
   if (kind == "upstreams") working_.destinations.set(slot_of(std::string(id)), nullptr);
   if (item.consumer != nullptr) {
-    working_.consumers = working_.consumers.without(id);
+    if (kind == "consumers") working_.consumers = working_.consumers.without(id);
     for (const auto& credential : item.credentials) {
       const auto* holder = working_.credentials.find(credential);
       if (holder != nullptr && *holder == item.consumer)

@@ -36,6 +36,8 @@ class Compiler {
   bool change(std::string_view key, std::optional<std::string_view> text, std::int64_t revision);
   // The addresses of a name have changed.
   void name_changed(std::string_view name);
+  // Everything so far, between two changes; borrowed.
+  const plugin::ConfigView& latest() const { return working_; }
   // A version with everything so far.
   std::unique_ptr<const Snapshot> snapshot(std::uint64_t revision) const;
 
@@ -59,8 +61,8 @@ class Compiler {
     std::optional<bool> websocket;                       // services
     std::optional<upstream::HealthSubject> checks;       // whatever has an upstream with checks
     std::shared_ptr<const void> metadata;                // plugin_metadata
-    std::shared_ptr<const ConsumerEntry> consumer;       // consumers
-    std::vector<std::string> credentials;                // consumers: keys in the map
+    std::shared_ptr<const ConsumerEntry> consumer;       // consumers; credentials of one that exists
+    std::vector<std::string> credentials;                // the same: keys in the map
   };
   struct Slot {
     std::uint32_t index = 0;
@@ -79,6 +81,7 @@ class Compiler {
   bool make_service(Making& making, const json::Value& value);
   bool make_upstream(Making& making, const json::Value& value);
   bool make_consumer(Making& making, const json::Value& value);
+  bool make_credential(Making& making, const json::Value& value);
   bool make_metadata(Making& making, const json::Value& value);
   template <class T>
   bool make_plugins(Making& making, const json::Value& value);

@@ -111,6 +111,9 @@ Result<> Process::prepare() {
                                                     else
                                                       control_.post([this, plugin] { retire(plugin); });
                                                   });
+  validator_.find_owner = [this](const plugin::PluginType& type, std::string_view credential) {
+    return compiler_->latest().consumer_by_credential(*type.index, credential);
+  };
   return make_workers();
 }
 

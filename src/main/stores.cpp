@@ -12,16 +12,18 @@ namespace {
 
 using Opened = Result<std::unique_ptr<store::Store>>;
 
-// Keys of the resources that a value names. Every member that names one ends in "_id".
+// Keys of the resources that a value names, and of the one it belongs to. Every member that names one ends
+// in "_id".
 std::vector<std::string> references_in(const plugin::Validator& validator, std::string_view key,
                                        std::string_view value) {
+  std::vector<std::string> keys;
+  if (auto owner = model::owner_key_of(key); !owner.empty()) keys.push_back(std::move(owner));
   const auto parts = model::split_key(key);
-  if (parts.resource == nullptr || value.find("_id\"") == value.npos) return {};
+  if (parts.resource == nullptr || value.find("_id\"") == value.npos) return keys;
   const auto body = json::parse(value);
-  if (!body) return {};
+  if (!body) return keys;
   json::Findings findings;
   validator.check(*parts.resource, parts.id, *body, findings);
-  std::vector<std::string> keys;
   for (const auto& reference : findings.references) {
     if (const auto* target = model::find_resource(reference.resource))
       keys.push_back(model::key_of(*target, reference.id));

@@ -65,6 +65,30 @@ Value Codec<model::Id>::schema() {
   return Value::object({{"anyOf", Value::array({std::move(text), std::move(number)})}});
 }
 
+bool Codec<model::PathId>::read(const Value& in, model::PathId& out, Reader& reader) {
+  constexpr std::size_t length_max = 128;
+  if (in.is_string() && in.as_string().contains('/')) {
+    bool good = in.as_string().size() <= length_max;
+    for (std::string_view part : Split(in.as_string(), '/')) good = good && model::is_id(part);
+    if (!good) return reader.fail("is no id", "object matches none of the required");
+    out.text = in.as_string();
+    return true;
+  }
+  model::Id id;
+  if (!Codec<model::Id>::read(in, id, reader)) return false;
+  out.text = std::move(id.text);
+  return true;
+}
+
+Value Codec<model::PathId>::schema() {
+  auto schema = Codec<model::Id>::schema();
+  auto path = type_schema("string");
+  path.set("maxLength", 128);
+  path.set("pattern", "^[a-zA-Z0-9-_.]+(/[a-zA-Z0-9-_.]+)+$");
+  schema.find("anyOf")->push_back(std::move(path));
+  return schema;
+}
+
 bool Codec<model::PluginConfigs>::read(const Value& in, model::PluginConfigs& out, Reader& reader) {
   if (!in.is_object()) return reader.wrong_type("object", in);
   out.list.clear();

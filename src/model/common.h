@@ -23,6 +23,12 @@ struct Id {
 // The path and the wording of an id that is none.
 bool is_id(std::string_view text);
 
+// Ids joined by '/', the last being the resource's own: "jack/credentials/1", "vault/1", "1"; 128 characters
+// at most.
+struct PathId {
+  std::string text;
+};
+
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 // By name, in the order written; every value is a JSON object.
@@ -64,6 +70,13 @@ template <>
 struct Codec<model::Id> {
   static bool read(const Value& in, model::Id& out, Reader& reader);
   static Value write(const model::Id& value) { return value.empty() ? Value() : Value(value.text); }
+  static Value schema();
+};
+
+template <>
+struct Codec<model::PathId> {
+  static bool read(const Value& in, model::PathId& out, Reader& reader);
+  static Value write(const model::PathId& value) { return value.text.empty() ? Value() : Value(value.text); }
   static Value schema();
 };
 

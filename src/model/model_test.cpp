@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "json/text.h"
@@ -56,6 +57,10 @@ const Case cases[]{
      R"(invalid configuration: property "timeout" validation failed: property "connect" validation )"
      R"(failed: expected 0 to be greater than 0)"},
     {"upstreams", R"({"nodes":[{"host":"a.com","port":80,"weight":1}],"type":"chash"})", "missing key"},
+    {"credentials", R"({"id":1,"plugins":{"x":{}}})", ""},
+    {"credentials", R"({"id":"jack/credentials/1"})", ""},
+    {"credentials", R"({"id":"jack//1"})",
+     R"(invalid configuration: property "id" validation failed: object matches none of the required)"},
     {"upstreams", R"({"nodes":{"a":1},"type":"chash","key":"not_support"})",
      R"(invalid configuration: failed to match pattern )"
      R"("^((uri|server_name|server_addr|request_uri|remote_port|remote_addr|query_string|host|hostname)"
@@ -140,9 +145,14 @@ TEST(Model, EveryRowHasASchemaAndItsDefaultsAreValid) {
     auto schema = row.schema();
     EXPECT_EQ(schema.text("type"), "object") << row.path;
     EXPECT_EQ(find_schema(row.schema_name), &row);
-    EXPECT_EQ(split_key(key_of(row, "a/b")).resource, &row);
-    EXPECT_EQ(split_key(key_of(row, "a")).id, "a");
+    const auto id = row.under.empty() ? std::string("a/b") : fmt::format("a/{}/b", row.path);
+    EXPECT_EQ(split_key(key_of(row, id)).resource, &row);
+    EXPECT_EQ(split_key(key_of(row, id)).id, id);
   }
+  EXPECT_EQ(split_key("/apisix/consumers/a/credentials/b").resource, find_resource("credentials"));
+  EXPECT_EQ(split_key("/apisix/consumers/a/other/b").resource, find_resource("consumers"));
+  EXPECT_EQ(owner_key_of("/apisix/consumers/a/credentials/b"), "/apisix/consumers/a");
+  EXPECT_EQ(owner_key_of("/apisix/consumers/a"), "");
   EXPECT_EQ(split_key("/other/routes/1").resource, nullptr);
   EXPECT_EQ(split_key("/apisix/nothing/1").resource, nullptr);
 }

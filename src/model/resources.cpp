@@ -35,6 +35,13 @@ constexpr std::array table{
                         .post = false,
                         .patch = false,
                         .plugins = PluginUse::consumer}),
+    resource<Credential>({.path = "credentials",
+                          .kind = "credential",
+                          .schema_name = "credential",
+                          .under = "consumers",
+                          .post = false,
+                          .patch = false,
+                          .plugins = PluginUse::credential}),
     resource<ConsumerGroup>({.path = "consumer_groups",
                              .kind = "consumer group",
                              .schema_name = "consumer_group",
@@ -76,6 +83,14 @@ void Consumer::describe(json::Fields& field) {
   field("group_id", group_id, "The group it belongs to.").references("consumer_groups");
 }
 
+void Credential::describe(json::Fields& field) {
+  field("id", path_id, "Identifies the credential; in a file \"USERNAME/credentials/ID\".");
+  describe_name(*this, field);
+  describe_rest(*this, field);
+  field("plugins", plugins, "An authenticating plugin and how the consumer is known to it.")
+      .max_properties(1);
+}
+
 void PluginConfig::describe(json::Fields& field) {
   describe_id(*this, field);
   describe_name(*this, field);
@@ -110,7 +125,32 @@ const Resource* find_schema(std::string_view name) {
 
 std::string key_of(const Resource& resource, std::string_view id) {
   std::string key(key_prefix);
-  return key.append(resource.path).append("/").append(id);
+  return key.append(resource.under.empty() ? resource.path : resource.under).append("/").append(id);
+}
+
+const Resource* child_of(const Resource& resource) {
+  auto found = std::ranges::find(table, resource.path, &Resource::under);
+  return found == table.end() ? nullptr : &*found;
+}
+
+const Resource& kind_in_list(const Resource& listed, std::string_view id) {
+  const auto slash = id.find('/');
+  if (slash == id.npos) return listed;
+  const Resource* child = child_of(listed);
+  const auto rest = id.substr(slash + 1);
+  const bool below = child != nullptr && rest.starts_with(child->path) &&
+                     rest.substr(child->path.size()).starts_with('/');
+  return below ? *child : listed;
+}
+
+std::string_view owner_of(const Resource& resource, std::string_view id) {
+  return resource.under.empty() ? std::string_view() : id.substr(0, id.find('/'));
+}
+
+std::string owner_key_of(std::string_view key) {
+  const auto parts = split_key(key);
+  if (parts.resource == nullptr || parts.resource->under.empty()) return {};
+  return key_of(*find_resource(parts.resource->under), owner_of(*parts.resource, parts.id));
 }
 
 KeyParts split_key(std::string_view key) {
@@ -118,7 +158,9 @@ KeyParts split_key(std::string_view key) {
   key.remove_prefix(key_prefix.size());
   auto slash = key.find('/');
   if (slash == key.npos) return {};
-  return {find_resource(key.substr(0, slash)), key.substr(slash + 1)};
+  const Resource* listed = find_resource(key.substr(0, slash));
+  const auto id = key.substr(slash + 1);
+  return {listed == nullptr ? nullptr : &kind_in_list(*listed, id), id};
 }
 
 }  // namespace sluice::model

@@ -16,6 +16,13 @@ struct Consumer : Common {
   void describe(json::Fields& field);
 };
 
+// One way to prove to be a consumer, beside the consumer's own: the config of one authenticating plugin.
+struct Credential : Common {
+  PathId path_id;
+  PluginConfigs plugins;
+  void describe(json::Fields& field);
+};
+
 // Plugins that several routes share.
 struct PluginConfig : Common {
   PluginConfigs plugins;
@@ -39,13 +46,15 @@ struct PluginMetadata {
   json::Value config;
 };
 
-enum class PluginUse : std::uint8_t { none, route, consumer, metadata };
+enum class PluginUse : std::uint8_t { none, route, consumer, credential, metadata };
 
 struct Resource {
   std::string_view path;         // below /apisix/admin, and in keys: /apisix/routes/1
   std::string_view kind;         // in texts: "route"
   std::string_view schema_name;  // below /apisix/admin/schema
   std::string_view key = "id";   // the member that names it
+  std::uint8_t id_parts = 1;     // segments of its id
+  std::string_view under = {};   // the path of the kind it belongs to: /apisix/consumers/jack/credentials/1
   bool post = true;              // may be created without an id
   bool patch = true;
   bool times = true;                    // create_time and update_time are kept
@@ -61,9 +70,20 @@ std::span<const Resource> resources();
 const Resource* find_resource(std::string_view path);
 const Resource* find_schema(std::string_view name);
 
+// The key of what a key's resource belongs to: "/apisix/consumers/jack" of a credential of jack's; else
+// empty.
+std::string owner_key_of(std::string_view key);
 // "/apisix/routes/1".
 std::string key_of(const Resource& resource, std::string_view id);
-// The resource and the id of a key; no resource when it is none of ours.
+// What belongs to resources of this kind and goes with them; null pointer when nothing does.
+const Resource* child_of(const Resource& resource);
+// The kind of an item in a list of `listed`: an item of `consumers` named "jack/credentials/1" is a
+// credential.
+const Resource& kind_in_list(const Resource& listed, std::string_view id);
+// The owner's id in that of a resource that belongs to it: "jack" of "jack/credentials/1"; else empty.
+std::string_view owner_of(const Resource& resource, std::string_view id);
+// The resource and the id of a key; no resource when it is none of ours. The id of what belongs to another
+// begins with that: "jack/credentials/1".
 struct KeyParts {
   const Resource* resource = nullptr;
   std::string_view id;

@@ -17,7 +17,8 @@ void Exchange::authenticate(const Consumer& found) {
   consumer_name = found.name;
   // The upstream is told who it is, and never believes a client that says so itself.
   request.headers.set("X-Consumer-Username", found.name);
-  request.headers.remove("X-Credential-Identifier");
+  if (found.credential_id.empty()) request.headers.remove("X-Credential-Identifier");
+  else request.headers.set("X-Credential-Identifier", found.credential_id);
   if (found.custom_id.empty()) request.headers.remove("X-Consumer-Custom-Id");
   else request.headers.set("X-Consumer-Custom-Id", found.custom_id);
 }

@@ -87,7 +87,8 @@ class Exchange {
   std::uint32_t parameter_count = 0;
 
   // Attaches a consumer: its chain is chosen behind the rewrite phase, and the upstream is told who it is
-  // (X-Consumer-Username, and X-Consumer-Custom-ID from the consumer's label custom_id).
+  // (X-Consumer-Username, X-Credential-Identifier when it is known by a credential, and X-Consumer-Custom-ID
+  // from the consumer's label custom_id).
   void authenticate(const Consumer& found);
 
   // State of one plugin for this exchange, made on first use. `owner` is the plugin object, or any object of

@@ -20,6 +20,7 @@ struct RouteInfo {
 
 struct Consumer {
   std::string name;      // username
+  std::string credential_id;  // of the credential it is known by; empty: by its own
   std::string group_id;
   std::string custom_id;
   std::vector<std::pair<std::string, std::string>> labels;

@@ -25,6 +25,31 @@ Value own_part(const Value& body) {
   return own;
 }
 
+bool is_consumers(const Resource& resource) {
+  return resource.plugins == PluginUse::consumer || resource.plugins == PluginUse::credential;
+}
+
+// What is switched off may be wrong, but it should be known.
+void warn_of_sleeping(const ConfigType& rules, const Value& config, const std::string& path,
+                      Findings& findings) {
+  Findings asleep;
+  Reader quiet(asleep, path);
+  rules.check(config, quiet);
+  for (auto& problem : asleep.problems) {
+    findings.warnings.push_back(
+        {problem.path, "will be refused when the plugin is enabled: " + problem.what, {}});
+  }
+}
+
+// What a consumer is known by; nothing when the config does not hold.
+std::optional<std::string> credential_in(const PluginType& type, const Value& config) {
+  Findings scratch;
+  Reader reader(scratch);
+  std::string credential;
+  if (!type.make_consumer(config, reader, credential)) return std::nullopt;
+  return credential;
+}
+
 }  // namespace
 
 const PluginType* Validator::find(std::string_view name) const {
@@ -58,15 +83,14 @@ void Validator::check_fields(const Resource& resource, const Value& body, Findin
 void Validator::check_plugins(const Resource& resource, const Value& body, Findings& findings) const {
   const Value* plugins = body.find("plugins");
   if (!plugins || !plugins->is_object()) return;
-  auto user = body.text("username");
   for (const auto& [name, config] : plugins->as_object()) {
-    if (config.is_object()) check_plugin(resource, user, name, config, findings);
+    if (config.is_object()) check_plugin(resource, name, config, findings);
   }
 }
 
-void Validator::check_plugin(const Resource& resource, std::string_view user, const std::string& name,
-                             const Value& config, Findings& findings) const {
-  std::string before = resource.plugins == PluginUse::consumer ? "invalid plugins configuration: " : "";
+void Validator::check_plugin(const Resource& resource, const std::string& name, const Value& config,
+                             Findings& findings) const {
+  std::string before = is_consumers(resource) ? "invalid plugins configuration: " : "";
   const PluginType* type = find(name);
   if (!type) {
     Reader reader(findings, "/plugins");
@@ -74,6 +98,7 @@ void Validator::check_plugin(const Resource& resource, std::string_view user, co
                         fmt::format("{}unknown plugin [{}]", before, name));
     return;
   }
+  const ConfigType& rules = is_consumers(resource) && type->consumer.check ? type->consumer : type->config;
   auto path = "/plugins/" + name;
   auto opening = fmt::format("{}failed to check the configuration of plugin {} err: ", before, name);
   Reader meta_reader(findings, path, opening);  // what APISIX says of _meta.filter stands alone
@@ -82,38 +107,49 @@ void Validator::check_plugin(const Resource& resource, std::string_view user, co
   split_meta(config, own, meta, meta_reader);
   if (!meta.disable) {
     Reader reader(findings, path, {}, std::move(opening));
-    check_config(resource, user, *type, own, reader);
-    return;
+    rules.check(own, reader);
+  } else {
+    warn_of_sleeping(rules, own, path, findings);
   }
-  Findings asleep;  // what is switched off may be wrong, but it should be known
-  Reader quiet(asleep, path);
-  check_config(resource, user, *type, own, quiet);
-  for (auto& problem : asleep.problems) {
-    findings.warnings.push_back(
-        {problem.path, "will be refused when the plugin is enabled: " + problem.what, {}});
+  if (resource.plugins != PluginUse::credential || type->make_consumer) return;
+  Reader reader(findings, "/plugins");
+  reader.fail_plainly(name, "knows no consumers: a credential holds an authenticating plugin",
+                      "only supports auth type plugins in consumer credential");
+}
+
+void Validator::check_credentials(const Resource& resource, std::string_view id, const Value& body,
+                                  Findings& findings) const {
+  const Value* plugins = body.find("plugins");
+  if (!is_consumers(resource) || !plugins || !find_owner) return;
+  const bool is_credential = resource.plugins == PluginUse::credential;
+  const auto user = is_credential ? model::owner_of(resource, id) : id;
+  for (const auto& [name, config] : plugins->as_object()) {
+    const PluginType* type = find(name);
+    if (!type || !type->make_consumer) continue;
+    const auto credential = credential_in(*type, config);
+    const Consumer* owner = credential ? find_owner(*type, *credential) : nullptr;
+    if (!owner || (owner->name == user && (!is_credential || id.ends_with("/" + owner->credential_id))))
+      continue;
+    const auto who = owner->credential_id.empty()
+                         ? fmt::format("consumer: {}", owner->name)
+                         : fmt::format("credential: {} of consumer: {}", owner->credential_id, owner->name);
+    Reader reader(findings, "/plugins");
+    reader.fail_plainly(name, "must be unique, and is that of " + who,
+                        fmt::format("duplicate key of plugin {} found with {}", name, who));
   }
 }
 
-void Validator::check_config(const Resource& resource, std::string_view user, const PluginType& type,
-                             const Value& config, Reader& reader) const {
-  bool as_consumer = resource.plugins == PluginUse::consumer && type.consumer.check;
-  const auto& rules = as_consumer ? type.consumer : type.config;
-  if (!rules.check(config, reader) || !as_consumer) return;
-  check_credential(type, config, user, reader);
-}
-
-void Validator::check_credential(const PluginType& type, const Value& config, std::string_view user,
-                                 Reader& reader) const {
-  if (!find_owner || !type.make_consumer) return;
-  Findings scratch;
-  Reader again(scratch);
-  std::string credential;
-  if (!type.make_consumer(config, again, credential)) return;
-  auto owner = find_owner(type, credential);
-  if (owner.empty() || owner == user) return;
-  Reader plain(reader.findings(), reader.path());
-  plain.fail_plainly("", fmt::format("consumer {} has the same credential: each must be unique", owner),
-                      fmt::format("duplicate key of plugin {} found with consumer: {}", type.name, owner));
+std::vector<std::string> Validator::credentials_in(const Resource& resource, const Value& body) const {
+  std::vector<std::string> all;
+  const Value* plugins = body.find("plugins");
+  if (!is_consumers(resource) || !plugins || !plugins->is_object()) return all;
+  for (const auto& [name, config] : plugins->as_object()) {
+    const PluginType* type = find(name);
+    if (!type || !type->make_consumer || !config.is_object()) continue;
+    if (auto credential = credential_in(*type, config))
+      all.push_back(fmt::format("{}/{}", name, *credential));
+  }
+  return all;
 }
 
 void Validator::check_metadata(std::string_view name, const Value& body, Findings& findings) const {

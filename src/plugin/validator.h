@@ -12,6 +12,7 @@
 #include "json/findings.h"
 #include "model/resources.h"
 #include "plugin/plugin.h"
+#include "plugin/resources.h"
 
 namespace sluice::plugin {
 
@@ -24,24 +25,26 @@ class Validator {
   // the secrets and references in it. References are not followed.
   void check(const model::Resource& resource, std::string_view id, const json::Value& body,
              json::Findings& findings) const;
+  // What only the running configuration tells: a credential that another consumer has. Asked of what passed
+  // `check` before it is stored.
+  void check_credentials(const model::Resource& resource, std::string_view id, const json::Value& body,
+                         json::Findings& findings) const;
+  // What `body` lets a consumer be known by, each with its plugin.
+  std::vector<std::string> credentials_in(const model::Resource& resource, const json::Value& body) const;
   // Of a resource's fields alone, without plugins: what `/schema/validate` asks.
   void check_fields(const model::Resource& resource, const json::Value& body, json::Findings& findings) const;
 
   std::span<const PluginType* const> plugins() const { return enabled_; }
   const PluginType* find(std::string_view name) const;
 
-  // Who else has that credential: set by main/ to ask the published snapshot. "" when nobody has.
-  std::function<std::string(const PluginType&, std::string_view credential)> find_owner;
+  // Who has that credential: set by main/ to ask the latest configuration. Null when nobody has.
+  std::function<const Consumer*(const PluginType&, std::string_view credential)> find_owner;
 
  private:
   void check_plugins(const model::Resource& resource, const json::Value& body,
                      json::Findings& findings) const;
-  void check_plugin(const model::Resource& resource, std::string_view user, const std::string& name,
-                    const json::Value& config, json::Findings& findings) const;
-  void check_config(const model::Resource& resource, std::string_view user, const PluginType& type,
-                    const json::Value& config, json::Reader& reader) const;
-  void check_credential(const PluginType& type, const json::Value& config, std::string_view user,
-                        json::Reader& reader) const;
+  void check_plugin(const model::Resource& resource, const std::string& name, const json::Value& config,
+                    json::Findings& findings) const;
   void check_metadata(std::string_view name, const json::Value& body, json::Findings& findings) const;
   void check_vars(const json::Value& body, json::Findings& findings) const;
   void check_client_certificate(const json::Value& upstream, std::string path,

@@ -33,14 +33,53 @@ const PluginType sample = plugin<Sample>({.name = "sample",
                                           .example = R"({"count": 1})",
                                           .authenticates = true});
 
-json::Findings check(std::string_view resource, std::string_view body, std::string_view id = "1") {
-  Validator validator({&sample});
-  validator.find_owner = [](const PluginType&, std::string_view credential) {
-    return credential == "taken" ? std::string("bob") : std::string();
+class Plain final : public Plugin {
+ public:
+  struct Config {
+    void describe(json::Fields&) {}
   };
+  explicit Plain(Config) {}
+  VerdictTask access(Exchange&) const override { return pass(); }
+};
+
+const PluginType plain =
+    plugin<Plain>({.name = "plain", .summary = "Passes.", .priority = 2, .example = "{}"});
+
+json::Findings check(std::string_view resource, std::string_view body, std::string_view id = "1") {
+  Validator validator({&sample, &plain});
   json::Findings findings;
   validator.check(*model::find_resource(resource), id, *json::parse(body), findings);
   return findings;
+}
+
+// "own" is the key of bob himself, "beside" that of his credential 7.
+std::string duplicate(std::string_view resource, std::string_view id, std::string_view key) {
+  Validator validator({&sample});
+  Consumer bob{.name = "bob"}, beside{.name = "bob", .credential_id = "7"};
+  validator.find_owner = [&](const PluginType&, std::string_view credential) {
+    return credential == "own" ? &bob : credential == "beside" ? &beside : nullptr;
+  };
+  json::Findings findings;
+  auto config = json::Value::object({{"key", key}});
+  auto plugins = json::Value::object({{"sample", std::move(config)}});
+  validator.check_credentials(*model::find_resource(resource), id,
+                              json::Value::object({{"plugins", std::move(plugins)}}), findings);
+  return findings.sentence();
+}
+
+TEST(Validator, ACredentialHasOneOwner) {
+  constexpr auto of_bob = "duplicate key of plugin sample found with consumer: bob";
+  constexpr auto of_seven = "duplicate key of plugin sample found with credential: 7 of consumer: bob";
+  EXPECT_EQ(duplicate("consumers", "ann", "free"), "");
+  EXPECT_EQ(duplicate("consumers", "ann", "own"), of_bob);
+  EXPECT_EQ(duplicate("consumers", "ann", "beside"), of_seven);
+  EXPECT_EQ(duplicate("consumers", "bob", "own"), "");
+  EXPECT_EQ(duplicate("consumers", "bob", "beside"), "");
+  EXPECT_EQ(duplicate("credentials", "bob/credentials/7", "beside"), "");
+  EXPECT_EQ(duplicate("credentials", "bob/credentials/8", "beside"), of_seven);
+  EXPECT_EQ(duplicate("credentials", "bob/credentials/7", "own"), of_bob);
+  EXPECT_EQ(duplicate("credentials", "ann/credentials/7", "beside"), of_seven);
+  EXPECT_EQ(duplicate("routes", "1", "own"), "");
 }
 
 TEST(Validator, Sentences) {
@@ -61,9 +100,13 @@ TEST(Validator, Sentences) {
       {"routes", R"({"uri":"/","plugins":{},"vars":[["arg_a","=","b"]]})",
        "failed to validate the 'vars' expression: invalid operator '='", "/vars/0"},
       {"consumers", R"({"username":"a","plugins":{"sample":{"key":"k"}}})", "", ""},
-      {"consumers", R"({"username":"a","plugins":{"sample":{"key":"taken"}}})",
-       "duplicate key of plugin sample found with consumer: bob", "/plugins/sample"},
-      {"consumers", R"({"username":"bob","plugins":{"sample":{"key":"taken"}}})", "", ""},
+      {"credentials", R"({"plugins":{"sample":{"key":"k"}}})", "", ""},
+      {"credentials", R"({"plugins":{"plain":{}}})",
+       "only supports auth type plugins in consumer credential", "/plugins/plain"},
+      {"credentials", R"({"plugins":{"sample":{"key":"k"},"plain":{}}})",
+       "invalid configuration: property \"plugins\" validation failed: expect object to have at most 1 "
+       "properties",
+       "/plugins"},
       {"consumers", R"({"username":"a","plugins":{"sample":{}}})",
        "invalid plugins configuration: failed to check the configuration of plugin sample err: property "
        "\"key\" is "

@@ -76,12 +76,13 @@ class Reading {
     std::string id = text_of(body.find(resource.key));
     if (id.empty()) id = text_of(body.find("id"));
     if (id.empty()) id = fmt::format("arr_{}", number + 1);
-    if (resource.key == "id") body.set("id", id);
+    const model::Resource& kind = model::kind_in_list(resource, id);
+    if (kind.key == "id") body.set("id", id);
     Findings own;
-    check_(resource, id, body, own);
+    check_(kind, id, body, own);
     for (auto& found : own.problems) problem(path + found.path, std::move(found.what));
     for (auto& found : own.warnings) warn(path + found.path, std::move(found.what));
-    if (own.ok()) add({model::key_of(resource, id), json::dump(body)});
+    if (own.ok()) add({model::key_of(kind, id), json::dump(body)});
   }
 
   void add(Entry entry) {
