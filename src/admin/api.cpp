@@ -98,7 +98,7 @@ async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
     log::warn("Admin API: {} {} from {} refused: {}", request.method, request.path, peer.text(), allowed.why);
     return decorate(refuse_key(allowed.why));
   }
-  call.who = allowed.key->name;
+  call.author = {allowed.key->name, peer.text()};
   return run(request, std::move(call));
 }
 

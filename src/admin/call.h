@@ -13,6 +13,7 @@
 #include "http/message.h"
 #include "json/findings.h"
 #include "json/value.h"
+#include "store/history.h"
 
 namespace sluice::admin {
 
@@ -36,7 +37,7 @@ struct Call {
   Arguments arguments;
   std::string content_type;
   std::string body;  // as sent; "" when there was none
-  std::string who;   // the key's name
+  store::Author author;
   Place place;
 };
 

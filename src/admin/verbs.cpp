@@ -212,7 +212,7 @@ async::Task<http::Reply> Verbs::remove(Call call) {
   constexpr int tries_max = 10;
   for (int attempt = 0; attempt < tries_max; ++attempt) {
     store::Transaction transaction;
-    transaction.who = call.who;
+    transaction.author = call.author;
     if (checked) transaction.conditions.push_back({Kind::unreferenced, key});
     if (owns) {
       auto prefix = fmt::format("{}/{}/", key, child->path);
@@ -286,7 +286,7 @@ async::Task<std::optional<http::Reply>> Verbs::store_draft(Call call, Draft draf
   auto reply = written_reply(status, key, value, findings);
   if (call.arguments.is("dry_run", "true")) co_return reply;
   store::Transaction transaction;
-  transaction.who = call.who;
+  transaction.author = call.author;
   auto references = reference_keys(findings);
   const auto owner = model::owner_key_of(key);
   if (draft.only_if_unchanged)

@@ -39,8 +39,8 @@ class EtcdStore final : public Store {
   async::Task<Result<Page>> list(std::string prefix, std::string after, std::size_t limit) override;
   async::Task<Result<Committed>> transact(Transaction transaction) override;
   async::Task<Result<std::int64_t>> next_id() override;
-  async::Task<Result<std::vector<Record>>> history(std::string, Revision, std::size_t) override {
-    return Result<std::vector<Record>>(
+  async::Task<Result<HistorySlice>> history(HistoryQuestion) override {
+    return Result<HistorySlice>(
         fail(ErrorKind::system, "the history of changes is not kept in etcd by this version"));
   }
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override {

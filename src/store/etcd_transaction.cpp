@@ -37,9 +37,8 @@ EtcdTransaction::EtcdTransaction(EtcdClient& client, const EtcdFollower& followe
       guarded_(std::ranges::any_of(transaction_.conditions,
                                    [](const Condition& c) { return c.kind == Kind::unreferenced; })) {}
 
-bool EtcdTransaction::removes(std::string_view key) const {
-  return std::ranges::any_of(transaction_.writes,
-                             [&](const Write& write) { return write.key == key && !write.value; });
+std::span<const Write> EtcdTransaction::writes() const {
+  return transaction_.try_only ? std::span<const Write>() : transaction_.writes;
 }
 
 async::Task<Result<Committed>> EtcdTransaction::run(Revision written) {
@@ -74,9 +73,11 @@ async::Task<bool> EtcdTransaction::wait_for(Revision revision) {
 async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::look_for_referrers() {
   const bool knows = co_await wait_for(seen_);
   if (!knows) co_return behind();
-  const auto leaves = [this](const std::string& key) { return removes(key); };
   for (std::size_t i = 0; i < transaction_.conditions.size(); ++i) {
     if (transaction_.conditions[i].kind != Kind::unreferenced) continue;
+    const auto leaves = [this, i](const std::string& key) {
+      return stops_referring(transaction_.writes, key, transaction_.conditions[i].key);
+    };
     const Entry* referrer = mirror_.referrer(transaction_.conditions[i].key, leaves);
     if (referrer == nullptr) continue;
     auto checked = co_await check_referrer(i, referrer->key, referrer->modified);
@@ -118,6 +119,11 @@ Value EtcdTransaction::question() const {
     failure.push_back(etcd::range_operation({.keys = all, .newest = true}));
   }
   for (const Condition& condition : transaction_.conditions) {
+    if (condition.kind == Kind::store_unchanged) {
+      compare.push_back(etcd::compare_untouched_since(follower_.keys(), condition.revision));
+      failure.push_back(etcd::range_operation({.keys = follower_.keys(), .newest = true}));
+      continue;
+    }
     const std::string key = follower_.outer(condition.key);
     if (condition.kind == Kind::unchanged)
       compare.push_back(etcd::compare_modified(key, condition.revision));
@@ -125,7 +131,7 @@ Value EtcdTransaction::question() const {
       compare.push_back(etcd::compare_created(key, condition.kind == Kind::exists));
     failure.push_back(etcd::range_operation({.keys = {key, ""}}));
   }
-  for (const Write& write : transaction_.writes) {
+  for (const Write& write : writes()) {
     const std::string key = follower_.outer(write.key);
     success.push_back(write.value ? etcd::put_operation(key, *write.value) : etcd::remove_operation(key));
   }
@@ -138,7 +144,7 @@ async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::attempt() {
   if (!answer) co_return std::unexpected(answer.error());
   auto read = etcd::read_transaction(*answer);
   if (!read) co_return std::unexpected(read.error());
-  const std::size_t wanted = read->succeeded ? transaction_.writes.size()
+  const std::size_t wanted = read->succeeded ? writes().size()
                                              : transaction_.conditions.size() + (guarded_ ? 1 : 0);
   if (read->found.size() != wanted)
     co_return fail(ErrorKind::protocol, "the answer to a transaction has a wrong number of responses");
@@ -148,11 +154,11 @@ async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::attempt() {
 }
 
 void EtcdTransaction::committed(const etcd::TransactionAnswer& answer) {
-  for (std::size_t i = 0; i < transaction_.writes.size(); ++i) {
+  for (std::size_t i = 0; i < writes().size(); ++i) {
     const auto& before = answer.found[i];
     const bool existed = !before.empty();
     result_.written.push_back({existed ? before.front().created : answer.revision, existed});
-    wrote_ = wrote_ || existed || transaction_.writes[i].value.has_value();
+    wrote_ = wrote_ || existed || writes()[i].value.has_value();
   }
   result_.done = true;
   result_.failed = transaction_.conditions.size();
@@ -186,6 +192,8 @@ bool EtcdTransaction::holds(const Condition& condition, const std::vector<Entry>
       return found.empty();
     case Kind::unchanged:
       return (found.empty() ? 0 : found.front().modified) == condition.revision;
+    case Kind::store_unchanged:
+      return found.empty() || found.front().modified <= condition.revision;
     case Kind::unreferenced:
       break;
   }

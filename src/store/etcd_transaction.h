@@ -4,6 +4,7 @@
 // Lives in the frame of whoever runs it, on the store's loop.
 #pragma once
 #include <optional>
+#include <span>
 #include <string>
 
 #include "async/signal.h"
@@ -33,8 +34,9 @@ class EtcdTransaction {
   json::Value question() const;
   void committed(const etcd::TransactionAnswer& answer);
   Result<Step> refused(const etcd::TransactionAnswer& answer);
+  // What is written once all conditions hold.
+  std::span<const Write> writes() const;
   bool holds(const Condition& condition, const std::vector<Entry>& found) const;
-  bool removes(std::string_view key) const;
 
   EtcdClient& client_;
   const EtcdFollower& follower_;

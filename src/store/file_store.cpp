@@ -45,8 +45,8 @@ class FileStore final : public Store {
   }
   async::Task<Result<Committed>> transact(Transaction) override { return Result<Committed>(read_only()); }
   async::Task<Result<std::int64_t>> next_id() override { return Result<std::int64_t>(read_only()); }
-  async::Task<Result<std::vector<Record>>> history(std::string, Revision, std::size_t) override {
-    return Result<std::vector<Record>>(fail(ErrorKind::system, "a file has no history"));
+  async::Task<Result<HistorySlice>> history(HistoryQuestion) override {
+    return Result<HistorySlice>(fail(ErrorKind::system, "a file has no history"));
   }
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override {
     return hub_.watch(from, std::move(on_changes));

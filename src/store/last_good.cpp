@@ -10,13 +10,13 @@ namespace {
 // Beside the entries, whose keys begin with '/'.
 constexpr const char* revision_key = "revision";
 constexpr const char* source_key = "source";
-constexpr std::int64_t history_kept = 1;  // nobody asks for it
+constexpr HistoryLimits one_revision{.revisions_max = 1};  // nobody asks for its history
 
 }  // namespace
 
 Result<std::unique_ptr<LastGood>> LastGood::open(const std::string& path, std::string source,
                                                  async::Loop& loop) {
-  auto file = open_sqlite({.path = path, .history_max = history_kept}, loop);
+  auto file = open_sqlite({.path = path, .history = one_revision}, loop);
   if (!file) return std::unexpected(file.error());
   return std::unique_ptr<LastGood>(new LastGood(std::move(*file), std::move(source), loop));
 }

@@ -2,6 +2,7 @@
 #include "store/memory_store.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace sluice::store {
 
@@ -52,13 +53,14 @@ bool MemoryStore::holds(const Condition& condition, const Transaction& transacti
       return !there;
     case Condition::Kind::unchanged:
       return (there ? found->second.modified : 0) == condition.revision;
+    case Condition::Kind::store_unchanged:
+      return revision_ <= condition.revision;
     case Condition::Kind::unreferenced:
       break;
   }
   for (const auto& [source, targets] : references_) {
-    bool leaves =
-        std::ranges::any_of(transaction.writes, [&](const Write& w) { return w.key == source && !w.value; });
-    if (leaves || !targets.contains(condition.key)) continue;
+    if (!targets.contains(condition.key)) continue;
+    if (stops_referring(transaction.writes, source, condition.key)) continue;
     by = source;
     return false;
   }
@@ -75,9 +77,10 @@ async::Task<Result<Committed>> MemoryStore::transact(Transaction transaction) {
     }
     ++result.failed;
   }
+  if (transaction.try_only) transaction.writes.clear();
   auto before = changes_.size();
   ++revision_;
-  for (const auto& one : transaction.writes) write(one, transaction.who, result);
+  for (const auto& one : transaction.writes) write(one, transaction, result);
   if (changes_.size() == before) --revision_;
   result.done = true;
   result.revision = revision_;
@@ -85,13 +88,18 @@ async::Task<Result<Committed>> MemoryStore::transact(Transaction transaction) {
   return Result<Committed>(std::move(result));
 }
 
-void MemoryStore::write(const Write& write, const std::string& who, Committed& result) {
+void MemoryStore::write(const Write& write, const Transaction& transaction, Committed& result) {
   auto found = entries_.find(write.key);
   bool existed = found != entries_.end();
   Revision created = existed ? found->second.created : revision_;
   result.written.push_back({created, existed});
   if (!existed && !write.value) return;
   references_.erase(write.key);
+  Record record{revision_, static_cast<std::int64_t>(result.written.size()),
+                loop_.clock().wall() / 1'000'000, transaction.author, transaction.note, write.key, {},
+                write.value};
+  if (existed) record.before = found->second.value;
+  records_.push_back(std::move(record));
   if (write.value) {
     entries_[write.key] = {write.key, *write.value, created, revision_};
     references_[write.key] = {write.references.begin(), write.references.end()};
@@ -99,7 +107,6 @@ void MemoryStore::write(const Write& write, const std::string& who, Committed& r
     entries_.erase(found);
   }
   changes_.push_back({revision_, write.key, write.value, created});
-  records_.push_back({revision_, loop_.clock().wall() / 1'000'000, who, write.key, write.value});
 }
 
 void MemoryStore::announce() {
@@ -124,15 +131,24 @@ async::Task<Result<std::int64_t>> MemoryStore::next_id() {
   return Result<std::int64_t>(ids_++);
 }
 
-async::Task<Result<std::vector<Record>>> MemoryStore::history(std::string prefix, Revision before,
-                                                              std::size_t limit) {
-  using Answer = Result<std::vector<Record>>;
-  if (!broken_.empty()) return Answer(fail(ErrorKind::system, broken_));
-  std::vector<Record> found;
-  for (auto at = records_.rbegin(); at != records_.rend() && found.size() < limit; ++at) {
-    if (at->revision < before && at->key.starts_with(prefix)) found.push_back(*at);
+async::Task<Result<HistorySlice>> MemoryStore::history(HistoryQuestion question) {
+  if (!broken_.empty()) return Result<HistorySlice>(fail(ErrorKind::system, broken_));
+  HistorySlice slice;
+  std::size_t looked_at = 0;
+  for (const Record& record : std::views::reverse(records_)) {
+    const std::pair place(record.revision, record.ordinal);
+    if (place >= std::pair(question.before.revision, question.before.ordinal)) continue;
+    if (record.revision <= question.since) break;
+    slice.more = looked_at++ == question.limit;
+    if (slice.more) break;
+    slice.next = {record.revision, record.ordinal};
+    if (!record.key.starts_with(question.prefix)) continue;
+    Record& found = slice.records.emplace_back(record);
+    if (question.values == HistoryQuestion::Values::included) continue;
+    if (found.before) found.before->clear();
+    if (found.after) found.after->clear();
   }
-  return Answer(std::move(found));
+  return Result<HistorySlice>(std::move(slice));
 }
 
 std::unique_ptr<Watch> MemoryStore::watch(Revision from, OnChanges on_changes) {

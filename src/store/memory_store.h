@@ -19,8 +19,7 @@ class MemoryStore final : public Store {
   async::Task<Result<Page>> list(std::string prefix, std::string after, std::size_t limit) override;
   async::Task<Result<Committed>> transact(Transaction transaction) override;
   async::Task<Result<std::int64_t>> next_id() override;
-  async::Task<Result<std::vector<Record>>> history(std::string prefix, Revision before,
-                                                   std::size_t limit) override;
+  async::Task<Result<HistorySlice>> history(HistoryQuestion question) override;
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override;
   async::Task<Result<>> backup(std::string path) override;
   Result<Revision> scan(std::string prefix, const std::function<void(Entry&&)>& sink) override;
@@ -32,7 +31,7 @@ class MemoryStore final : public Store {
   struct Watcher;
   class Watching;
   bool holds(const Condition& condition, const Transaction& transaction, std::string& by) const;
-  void write(const Write& write, const std::string& who, Committed& result);
+  void write(const Write& write, const Transaction& transaction, Committed& result);
   void announce();
 
   async::Loop& loop_;

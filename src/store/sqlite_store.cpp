@@ -173,11 +173,10 @@ class SqliteStore final : public Store {
         [](Tables& tables, std::int64_t, std::vector<Change>&) { return tables.next_id(); }, true);
   }
 
-  async::Task<Result<std::vector<Record>>> history(std::string prefix, Revision before,
-                                                   std::size_t limit) override {
-    return ask<std::vector<Record>>(
-        [prefix = std::move(prefix), before, limit](Tables& tables, std::int64_t, std::vector<Change>&) {
-          return tables.history(prefix, before, limit);
+  async::Task<Result<HistorySlice>> history(HistoryQuestion question) override {
+    return ask<HistorySlice>(
+        [question = std::move(question)](Tables& tables, std::int64_t, std::vector<Change>&) {
+          return tables.history(question);
         });
   }
 

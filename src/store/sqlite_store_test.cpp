@@ -89,7 +89,7 @@ TEST(SqliteStore, RefusesWhatItCannotUseWithOneSentence) {
   }
   auto database = *Database::open(folder / "newer.db", Database::Mode::read_write);
   ASSERT_TRUE(database.run("PRAGMA user_version=7"));
-  EXPECT_NE(opening_error(folder / "newer.db").find("has format 7, this version reads up to 1"),
+  EXPECT_NE(opening_error(folder / "newer.db").find("has format 7, this version reads up to 2"),
             std::string::npos);
   auto other = *Database::open(folder / "other.db", Database::Mode::read_write);
   ASSERT_TRUE(other.run("CREATE TABLE x (y)"));
@@ -148,12 +148,82 @@ TEST(SqliteStore, ABackupIsAStore) {
 TEST(SqliteStore, AWatchTheHistoryDoesNotReachEndsWithAnError) {
   Folder folder;
   async::Loop loop;
-  auto store = *open_sqlite({folder / "store.db", 10}, loop);
+  auto store = *open_sqlite({folder / "store.db", {.revisions_max = 10}}, loop);
   for (int i = 0; i < 300; ++i) wait(loop, store->transact(put("/a/1", std::to_string(i))));
   std::optional<ErrorKind> error;
   auto watch = store->watch(1, [&](Result<std::vector<Change>> changes) { error = changes.error().kind; });
   while (!error) loop.run_once(std::chrono::seconds(10));
   EXPECT_EQ(*error, ErrorKind::not_found);
+}
+
+std::size_t records_kept(async::Loop& loop, Store& store) {
+  return wait(loop, store.history({.limit = 10'000}))->records.size();
+}
+
+TEST(SqliteStore, ForgetsWhatIsTooMuchTheOldestFirst) {
+  Folder folder;
+  async::Loop loop;
+  auto store = *open_sqlite({folder / "store.db", {.revisions_max = 10}}, loop);
+  for (int i = 0; i < 300; ++i) wait(loop, store->transact(put("/a/1", std::to_string(i))));
+  auto slice = *wait(loop, store->history({}));
+  EXPECT_EQ(slice.records.size(), 10u);
+  EXPECT_EQ(slice.records.front().after, "299");
+  EXPECT_EQ(slice.kept_since, 290);
+  EXPECT_EQ(slice.records.back().before, "289");
+}
+
+TEST(SqliteStore, ForgetsByTheSizeOfTheValues) {
+  Folder folder;
+  async::Loop loop;
+  auto store = *open_sqlite({folder / "store.db", {.bytes_max = 10'000}}, loop);
+  for (int i = 0; i < 100; ++i) wait(loop, store->transact(put("/a/1", std::string(1000, 'x'))));
+  EXPECT_EQ(records_kept(loop, *store), 5u);  // before and after
+  wait(loop, store->transact(put("/a/2", std::string(50'000, 'x'))));
+  EXPECT_EQ(records_kept(loop, *store), 1u);
+}
+
+TEST(SqliteStore, ForgetsByAgeAndOverTheYearsInSteps) {
+  Folder folder;
+  {
+    async::Loop loop;
+    auto store = *open_sqlite({folder / "store.db"}, loop);
+    for (int i = 0; i < 300; ++i) wait(loop, store->transact(put("/a/1", "v")));
+  }
+  async::Loop loop;
+  auto store = *open_sqlite({folder / "store.db", {.age_max = Duration(1)}}, loop);
+  wait(loop, store->transact(put("/a/1", "v")));
+  EXPECT_GT(records_kept(loop, *store), 200u);  // not all at once
+  for (int i = 0; i < 10; ++i) wait(loop, store->transact(put("/a/1", "v")));
+  EXPECT_LT(records_kept(loop, *store), 10u);
+}
+
+TEST(SqliteStore, AFileOfFormat1KeepsItsEntries) {
+  Folder folder;
+  {
+    auto database = *Database::open(folder / "store.db", Database::Mode::read_write);
+    ASSERT_TRUE(database.run(R"(
+      CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+                          created INTEGER NOT NULL, modified INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE reference (source TEXT NOT NULL, target TEXT NOT NULL,
+                              PRIMARY KEY (source, target)) WITHOUT ROWID;
+      CREATE INDEX reference_target ON reference (target);
+      CREATE TABLE history (revision INTEGER NOT NULL, ordinal INTEGER NOT NULL, key TEXT NOT NULL,
+                            value TEXT, created INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
+                            PRIMARY KEY (revision, ordinal)) WITHOUT ROWID;
+      CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+      INSERT INTO meta VALUES ('revision', 4), ('ids', 1), ('history_from', 0), ('opened', 0);
+      INSERT INTO entry VALUES ('/a/1', 'v', 2, 4);
+      INSERT INTO history VALUES (4, 1, '/a/1', 'v', 2, 0, 'x');
+      PRAGMA user_version=1;)"));
+  }
+  async::Loop loop;
+  auto store = *open_sqlite({folder / "store.db"}, loop);
+  EXPECT_EQ((*wait(loop, store->get("/a/1")))->modified, 4);
+  EXPECT_EQ(records_kept(loop, *store), 0u);
+  EXPECT_EQ(wait(loop, store->transact(put("/a/1", "w")))->revision, 5);
+  auto slice = *wait(loop, store->history({}));
+  EXPECT_EQ(slice.kept_since, 4);
+  EXPECT_EQ(slice.records.front().before, "v");
 }
 
 }  // namespace

@@ -9,16 +9,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "async/task.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "store/history.h"
 
 namespace sluice::store {
-
-// Counts committed transactions that wrote something; 0 is the empty store.
-using Revision = std::int64_t;
 
 struct Entry {
   std::string key;
@@ -37,10 +36,11 @@ struct Change {
 
 struct Condition {
   enum class Kind : std::uint8_t {
-    exists,        // the key is there
-    absent,        // it is not
-    unchanged,     // its `modified` is still `revision`
-    unreferenced,  // no entry outside this transaction's removals refers to it
+    exists,           // the key is there
+    absent,           // it is not
+    unchanged,        // its `modified` is still `revision`
+    unreferenced,     // no entry refers to it; of what this transaction writes, as it will be
+    store_unchanged,  // no key has been written since `revision`
   };
   Kind kind = Kind::exists;
   std::string key;
@@ -58,7 +58,9 @@ struct Write {
 struct Transaction {
   std::vector<Condition> conditions;  // looked at in order; all hold, or nothing is written
   std::vector<Write> writes;
-  std::string who;  // for the history: the name of the key, "cli", …
+  Author author;    // for the history
+  std::string note;  // the same
+  bool try_only = false;  // the conditions are looked at, nothing is written
 };
 
 struct Committed {
@@ -73,19 +75,13 @@ struct Committed {
   std::vector<Written> written;  // one for each write
 };
 
+// Whether `key` will refer to `target` no more once these writes are done.
+bool stops_referring(const std::vector<Write>& writes, std::string_view key, std::string_view target);
+
 struct Page {
   std::vector<Entry> entries;  // in the order of keys
   Revision revision = 0;
   bool more = false;  // ask again, after the last key
-};
-
-// One line of the history.
-struct Record {
-  Revision revision = 0;
-  std::int64_t at_ms = 0;  // Unix time
-  std::string who;
-  std::string key;
-  std::optional<std::string> value;
 };
 
 // How it stands with a store that is elsewhere, for the status API.
@@ -117,10 +113,7 @@ class Store {
   virtual async::Task<Result<Committed>> transact(Transaction transaction) = 0;
   // A number never given before, for ids.
   virtual async::Task<Result<std::int64_t>> next_id() = 0;
-  // What happened before revision `before` to keys that begin with `prefix`, latest first; `limit` 1 to
-  // 10000.
-  virtual async::Task<Result<std::vector<Record>>> history(std::string prefix, Revision before,
-                                                           std::size_t limit) = 0;
+  virtual async::Task<Result<HistorySlice>> history(HistoryQuestion question) = 0;
   // Changes after `from` and from then on.
   virtual std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) = 0;
   // A consistent copy into a new file of mode 0600; an older file of that name is replaced once the copy is

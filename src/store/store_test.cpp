@@ -161,6 +161,20 @@ TEST_P(StoreTest, WhatReferredAndIsGoneDoesNotRefer) {
   }
 }
 
+TEST_P(StoreTest, AReferenceThatIsGivenUpInTheSameTransaction) {
+  const std::string up = "/apisix/upstreams/1", route = "/apisix/routes/1";
+  commit(put(up, R"({"nodes":{"127.0.0.1:80":1},"type":"roundrobin"})"));
+  commit(put(route, R"({"uri":"/","upstream_id":"1"})", {up}));
+  auto both = remove(up, {{Condition::Kind::unreferenced, up}});
+  both.writes.push_back({route, R"({"uri":"/b","upstream_id":"1"})", {up}});
+  auto refused = commit(both);
+  EXPECT_FALSE(refused.done);
+  EXPECT_EQ(refused.by, route);
+  both.writes.back() = {route, R"({"uri":"/b"})", {}};
+  EXPECT_TRUE(commit(both).done);
+  EXPECT_FALSE(get(up));
+}
+
 TEST_P(StoreTest, RemovingBothEndsOfAReferenceAtOnce) {
   const std::string up = "/apisix/upstreams/1";
   commit(put(up, R"({"nodes":{"127.0.0.1:80":1},"type":"roundrobin"})"));
@@ -196,18 +210,71 @@ TEST_P(StoreTest, HistorySaysWhoAndWhat) {
   commit(put("/apisix/a/1", "one"));
   commit(put("/apisix/a/1", "two"));
   commit(remove("/apisix/a/1"));
-  auto answer = wait(loop_, store_->history("/apisix/a/", 100, 10));
+  commit(put("/apisix/b/1", "other"));
+  auto slice = wait(loop_, store_->history({.prefix = "/apisix/a/"}));
   if (GetParam() == Engine::etcd) {
-    EXPECT_FALSE(answer);
+    EXPECT_FALSE(slice);
     return;
   }
-  auto& records = *answer;
+  EXPECT_FALSE(slice->more);
+  EXPECT_EQ(slice->kept_since, 0);
+  auto& records = slice->records;
   ASSERT_EQ(records.size(), 3u);
-  EXPECT_FALSE(records[0].value);
-  EXPECT_EQ(*records[1].value, "two");
-  EXPECT_EQ(records[1].who, "test");
+  EXPECT_EQ(records[0].before, "two");
+  EXPECT_EQ(records[0].after, std::nullopt);
+  EXPECT_EQ(records[1].before, "one");
+  EXPECT_EQ(records[1].after, "two");
+  EXPECT_EQ(records[1].author.name, "test");
+  EXPECT_EQ(records[1].author.address, "127.0.0.1");
   EXPECT_GT(records[1].at_ms, 1'600'000'000'000);
-  EXPECT_EQ(wait(loop_, store_->history("/apisix/a/", 2, 10))->size(), 1u);
+  EXPECT_EQ(records[2].before, std::nullopt);
+}
+
+TEST_P(StoreTest, HistoryIsReadInSlicesThatMayEndInsideARevision) {
+  if (GetParam() == Engine::etcd) GTEST_SKIP();
+  Transaction many;
+  for (int i = 1; i <= 7; ++i) many.writes.push_back({"/apisix/a/" + std::to_string(i), "v", {}});
+  many.note = "many at once";
+  commit(many);
+  for (int i = 1; i <= 3; ++i) commit(put("/apisix/a/1", std::to_string(i)));
+  HistoryQuestion question{.values = HistoryQuestion::Values::left_out, .limit = 4};
+  std::string told;
+  for (bool more = true; more;) {
+    auto slice = *wait(loop_, store_->history(question));
+    EXPECT_LE(slice.records.size(), 4u);
+    for (const Record& record : slice.records) {
+      told += std::to_string(record.revision) + "." + std::to_string(record.ordinal) + " ";
+      EXPECT_EQ(record.before.has_value(), record.revision > 1);
+      EXPECT_EQ(record.after, "");
+      EXPECT_EQ(record.note, record.revision == 1 ? "many at once" : "");
+    }
+    question.before = slice.next;
+    more = slice.more;
+  }
+  EXPECT_EQ(told, "4.1 3.1 2.1 1.7 1.6 1.5 1.4 1.3 1.2 1.1 ");
+  question.before = {4, 0};
+  question.since = 2;
+  EXPECT_EQ(wait(loop_, store_->history(question))->records.size(), 1u);
+}
+
+TEST_P(StoreTest, ATrialWritesNothing) {
+  auto trial = put("/apisix/a/1", "v");
+  trial.try_only = true;
+  EXPECT_TRUE(commit(trial).done);
+  EXPECT_FALSE(get("/apisix/a/1"));
+  trial.conditions.push_back({Condition::Kind::exists, "/apisix/a/2"});
+  EXPECT_FALSE(commit(trial).done);
+}
+
+TEST_P(StoreTest, AStoreThatMustNotHaveChanged) {
+  const Revision first = commit(put("/apisix/a/1", "v")).revision;
+  const Revision second = commit(put("/apisix/a/2", "v")).revision;
+  auto third = put("/apisix/a/1", "w");
+  third.conditions = {{Condition::Kind::store_unchanged, {}, first}};
+  EXPECT_FALSE(commit(third).done);
+  third.conditions.front().revision = second;
+  EXPECT_TRUE(commit(third).done);
+  EXPECT_FALSE(commit(third).done);
 }
 
 TEST_P(StoreTest, IdsAreNeverGivenTwice) {

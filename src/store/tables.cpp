@@ -15,7 +15,7 @@
 namespace sluice::store {
 namespace {
 
-constexpr std::int64_t format_version = 1;
+constexpr std::int64_t format_version = 2;
 constexpr std::int64_t ids_at_once = 1000;
 
 constexpr const char* schema = R"(
@@ -24,11 +24,8 @@ constexpr const char* schema = R"(
   CREATE TABLE reference (source TEXT NOT NULL, target TEXT NOT NULL,
                           PRIMARY KEY (source, target)) WITHOUT ROWID;
   CREATE INDEX reference_target ON reference (target);
-  CREATE TABLE history (revision INTEGER NOT NULL, ordinal INTEGER NOT NULL, key TEXT NOT NULL, value TEXT,
-                        created INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
-                        PRIMARY KEY (revision, ordinal)) WITHOUT ROWID;
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT INTO meta VALUES ('revision', 0), ('ids', 1), ('history_from', 0), ('opened', 0);
+  INSERT INTO meta VALUES ('revision', 0), ('ids', 1), ('opened', 0);
 )";
 
 // The first text after every text that begins with `prefix`.
@@ -120,13 +117,24 @@ Result<> Tables::create(std::int64_t version) {
                               "own",
                               options_.path));
     }
-    auto made = database_.run(schema);
-    if (made) made = database_.run(fmt::format("PRAGMA user_version={}", format_version).c_str());
-    if (!made) return rollback(), made;
+    if (auto made = database_.run(schema); !made) return rollback(), made;
   }
+  if (auto made = bring_up_to_date(version); !made) return rollback(), made;
   auto opened = fmt::format("UPDATE meta SET value={} WHERE name='opened'", std::time(nullptr));
   if (auto written = database_.run(opened.c_str()); !written) return rollback(), written;
   return commit();
+}
+
+// Format 1 had a history without what stood there before: it is left behind.
+Result<> Tables::bring_up_to_date(std::int64_t version) {
+  if (version == format_version) return {};
+  if (version == 1) {
+    if (auto dropped = database_.run("DROP TABLE history"); !dropped) return dropped;
+  }
+  auto revision = database_.number("SELECT value FROM meta WHERE name='revision'");
+  if (!revision) return std::unexpected(revision.error());
+  if (auto made = HistoryTable::create(database_, *revision); !made) return made;
+  return database_.run(fmt::format("PRAGMA user_version={}", format_version).c_str());
 }
 
 Result<> Tables::prepare() {
@@ -143,14 +151,7 @@ Result<> Tables::prepare() {
       {refer_, "INSERT OR IGNORE INTO reference VALUES (?, ?)"},
       {unrefer_, "DELETE FROM reference WHERE source=?"},
       {referrers_, "SELECT source FROM reference WHERE target=? ORDER BY source"},
-      {record_, "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)"},
       {meta_, "UPDATE meta SET value=? WHERE name=?"},
-      {history_,
-       "SELECT revision, at_ms, who, key, value FROM history WHERE revision<? AND key>=? AND key<? "
-       "ORDER BY revision DESC, ordinal DESC LIMIT ?"},
-      {since_,
-       "SELECT revision, key, value, created FROM history WHERE revision>? ORDER BY revision, ordinal"},
-      {prune_, "DELETE FROM history WHERE revision<=?"},
   };
   for (auto& [statement, sql] : all) {
     auto prepared = Statement::prepare(database_, sql);
@@ -163,28 +164,26 @@ Result<> Tables::prepare() {
   if (!ids) return std::unexpected(ids.error());
   revision_ = revision_saved_ = *revision;
   next_id_ = ids_reserved_ = *ids;
-  return {};
+  return history_.prepare(database_, options_.history);
 }
 
 Result<> Tables::commit() {
   if (revision_ != revision_saved_) {
     auto saved = save_meta("revision", revision_);
-    // Pruned in steps, so that no commit pays for many others.
-    if (saved && revision_ / 256 != revision_saved_ / 256 && revision_ > options_.history_max) {
-      saved = prune_.bind(0, revision_ - options_.history_max).run();
-      if (saved) saved = save_meta("history_from", revision_ - options_.history_max);
-    }
+    if (saved) saved = history_.finish(revision_, now_ms_);
     if (!saved) return rollback(), saved;
   }
   auto done = database_.run("COMMIT");
   if (!done) return rollback(), done;
   revision_saved_ = revision_;
+  history_.committed();
   return {};
 }
 
 void Tables::rollback() {
   if (database_.in_transaction()) (void)database_.run("ROLLBACK");
   revision_ = revision_saved_;
+  history_.rolled_back();
   ids_reserved_ = std::min(ids_reserved_, next_id_);  // a reservation that was not kept is made again
 }
 
@@ -224,46 +223,8 @@ Result<Page> Tables::list(const std::string& prefix, const std::string& after, s
   return page;
 }
 
-Result<std::vector<Record>> Tables::history(const std::string& prefix, Revision before, std::size_t limit) {
-  auto end = end_of(prefix);
-  auto most = static_cast<std::int64_t>(std::clamp<std::size_t>(limit, 1, 10'000));
-  history_.bind(0, before).bind(1, prefix).bind(2, end).bind(3, most);
-  std::vector<Record> records;
-  for (;;) {
-    auto row = history_.step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    auto& record = records.emplace_back();
-    record = {history_.number(0), history_.number(1), history_.text(2), history_.text(3), {}};
-    if (!history_.is_null(4)) record.value = history_.text(4);
-  }
-  history_.reset();
-  return records;
-}
-
-Result<std::vector<Change>> Tables::changes_since(Revision from) {
-  auto first = database_.number("SELECT value FROM meta WHERE name='history_from'");
-  if (!first) return std::unexpected(first.error());
-  if (from < *first || from > revision_) {
-    return fail(ErrorKind::not_found,
-                fmt::format("the history reaches from revision {} to {}, not to {}: read all again", *first,
-                            revision_, from));
-  }
-  std::vector<Change> changes;
-  since_.bind(0, from);
-  for (;;) {
-    auto row = since_.step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    auto& change = changes.emplace_back();
-    change = {since_.number(0), since_.text(1), {}, since_.number(3)};
-    if (!since_.is_null(2)) change.value = since_.text(2);
-  }
-  since_.reset();
-  return changes;
-}
-
 Result<bool> Tables::holds(const Condition& condition, const Transaction& transaction, Committed& result) {
+  if (condition.kind == Condition::Kind::store_unchanged) return revision_ <= condition.revision;
   if (condition.kind != Condition::Kind::unreferenced) {
     auto found = get(condition.key);
     if (!found) return std::unexpected(found.error());
@@ -283,9 +244,7 @@ Result<bool> Tables::holds(const Condition& condition, const Transaction& transa
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     auto source = referrers_.text(0);
-    bool leaves =
-        std::ranges::any_of(transaction.writes, [&](const Write& w) { return w.key == source && !w.value; });
-    if (leaves) continue;
+    if (stops_referring(transaction.writes, source, condition.key)) continue;
     result.by = std::move(source);
     free = false;
     break;
@@ -306,11 +265,16 @@ Result<Committed> Tables::apply(const Transaction& transaction, std::int64_t now
     }
     ++result.failed;
   }
+  if (transaction.try_only) {
+    result.done = true;
+    result.revision = revision_;
+    return result;
+  }
+  now_ms_ = now_ms;
   auto before = changes.size();
   ++revision_;
   for (const auto& one : transaction.writes) {
-    if (auto done = write(one, transaction, result, now_ms, changes); !done)
-      return std::unexpected(done.error());
+    if (auto done = write(one, transaction, result, changes); !done) return std::unexpected(done.error());
   }
   if (changes.size() == before) --revision_;
   result.done = true;
@@ -319,7 +283,7 @@ Result<Committed> Tables::apply(const Transaction& transaction, std::int64_t now
 }
 
 Result<> Tables::write(const Write& write, const Transaction& transaction, Committed& result,
-                       std::int64_t now_ms, std::vector<Change>& changes) {
+                       std::vector<Change>& changes) {
   auto found = get(write.key);
   if (!found) return std::unexpected(found.error());
   bool existed = found->has_value();
@@ -335,7 +299,10 @@ Result<> Tables::write(const Write& write, const Transaction& transaction, Commi
   }
   if (!done) return done;
   changes.push_back({revision_, write.key, write.value, created});
-  return record(changes.back(), static_cast<std::int64_t>(result.written.size()), now_ms, transaction.who);
+  Record record{revision_, static_cast<std::int64_t>(result.written.size()), now_ms_, transaction.author,
+                transaction.note, write.key, {}, write.value};
+  if (existed) record.before = std::move((*found)->value);
+  return history_.write(record, created);
 }
 
 Result<> Tables::set_references(const Write& write) {
@@ -345,17 +312,6 @@ Result<> Tables::set_references(const Write& write) {
     done = refer_.bind(0, write.key).bind(1, target).run();
   }
   return done;
-}
-
-Result<> Tables::record(const Change& change, std::int64_t ordinal, std::int64_t now_ms,
-                        const std::string& who) {
-  record_.bind(0, change.revision).bind(1, ordinal).bind(2, change.key);
-  if (change.value) {
-    record_.bind(3, *change.value);
-  } else {
-    record_.bind_null(3);
-  }
-  return record_.bind(4, change.created).bind(5, now_ms).bind(6, who).run();
 }
 
 Result<std::int64_t> Tables::next_id() {

@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "store/database.h"
+#include "store/history_table.h"
 #include "store/store.h"
 
 namespace sluice::store {
 
 struct SqliteOptions {
   std::string path;
-  std::int64_t history_max = 10'000;  // revisions kept
+  HistoryLimits history;
 };
 
 class Tables {
@@ -33,9 +34,11 @@ class Tables {
 
   Result<std::optional<Entry>> get(const std::string& key);
   Result<Page> list(const std::string& prefix, const std::string& after, std::size_t limit);
-  Result<std::vector<Record>> history(const std::string& prefix, Revision before, std::size_t limit);
+  Result<HistorySlice> history(const HistoryQuestion& question) { return history_.read(question); }
   // Changes after `from`; ErrorKind::not_found when the history does not reach back that far.
-  Result<std::vector<Change>> changes_since(Revision from);
+  Result<std::vector<Change>> changes_since(Revision from) {
+    return history_.changes_since(from, revision_);
+  }
   // Inside begin … commit. Appends what changed.
   Result<Committed> apply(const Transaction& transaction, std::int64_t now_ms, std::vector<Change>& changes);
   Result<std::int64_t> next_id();
@@ -51,12 +54,12 @@ class Tables {
   Tables() = default;
   Result<> lock();
   Result<> create(std::int64_t version);
+  Result<> bring_up_to_date(std::int64_t version);
   Result<> prepare();
   Result<bool> holds(const Condition& condition, const Transaction& transaction, Committed& result);
-  Result<> write(const Write& write, const Transaction& transaction, Committed& result, std::int64_t now_ms,
+  Result<> write(const Write& write, const Transaction& transaction, Committed& result,
                  std::vector<Change>& changes);
   Result<> set_references(const Write& write);
-  Result<> record(const Change& change, std::int64_t ordinal, std::int64_t now_ms, const std::string& who);
   Result<> save_meta(std::string_view name, std::int64_t value);
 
   SqliteOptions options_;
@@ -66,8 +69,9 @@ class Tables {
   Revision revision_saved_ = 0;  // to go back to after a rollback
   std::int64_t next_id_ = 0;
   std::int64_t ids_reserved_ = 0;  // below this no id needs a write
-  Statement get_, list_, put_, remove_, refer_, unrefer_, referrers_, record_, meta_, history_, since_,
-      prune_;
+  std::int64_t now_ms_ = 0;        // of the latest transaction
+  HistoryTable history_;
+  Statement get_, list_, put_, remove_, refer_, unrefer_, referrers_, meta_;
 };
 
 }  // namespace sluice::store

@@ -54,7 +54,7 @@ T wait(async::Loop& loop, async::Task<T> task) {
 inline Transaction put(std::string key, std::string value, std::vector<std::string> references = {}) {
   Transaction transaction;
   transaction.writes.push_back({std::move(key), std::move(value), std::move(references)});
-  transaction.who = "test";
+  transaction.author = {"test", "127.0.0.1"};
   return transaction;
 }
 
