@@ -51,7 +51,8 @@ bool is_routed(http::Method method) {
 
 Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock,
          Settings settings)
-    : settings_(std::move(settings)), validator_(validator), verbs_(store, validator, status, clock) {}
+    : settings_(std::move(settings)), validator_(validator), verbs_(store, validator, status, clock),
+      history_(store) {}
 
 http::Reply Api::decorate(http::Reply reply) const {
   reply.headers.emplace_back("X-API-VERSION", "v3");
@@ -107,6 +108,10 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
   if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
   call.body = std::move(*body);
   if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
+  if (!call.segments.empty() && call.segments[0] == "history") {
+    auto told = co_await history_.handle(std::move(call));
+    co_return decorate(std::move(told));
+  }
   call.place = find_place(call.segments, call.method);
   if (!call.place.resource) co_return decorate(refuse_resource(call.place.name));
   if (const auto* ttl = call.arguments.find("ttl")) {

@@ -5,6 +5,7 @@
 #pragma once
 #include <string>
 
+#include "admin/history.h"
 #include "admin/keys.h"
 #include "admin/verbs.h"
 #include "base/cidr.h"
@@ -34,6 +35,7 @@ class Api {
   Settings settings_;
   const plugin::Validator& validator_;
   Verbs verbs_;
+  History history_;
 };
 
 }  // namespace sluice::admin

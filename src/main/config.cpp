@@ -295,6 +295,14 @@ void read_plugin_attr(Section attr, Config& config) {
     config.metrics = plugin::MetricsSettings::from(*own, attr.findings());
 }
 
+// What APISIX has no key for.
+void read_sluice(Section sluice, Config& config) {
+  Section history = sluice.section("history");
+  history.integer("revisions_max", config.history.revisions_max, 1, 1'000'000'000);
+  history.duration("age_max", config.history.age_max);
+  history.size("bytes_max", config.history.bytes_max);
+}
+
 }  // namespace
 
 std::optional<Config> read_config(std::string_view text, const std::string& prefix,
@@ -318,6 +326,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     read_deployment(root.section("deployment"), config);
     read_nginx(root.section("nginx_config"), prefix, config);
     root.section("graphql").integer("max_size", config.gateway.body_limits.graphql, 1, 64 << 20);
+    read_sluice(root.section("sluice"), config);
     if (config.dev_mode) config.workers = 1;
     if (!config.traffic) {  // a control plane: one worker that nobody reaches
       config.gateway.listen.clear();

@@ -15,6 +15,7 @@
 #include "plugin/metrics.h"
 #include "net/resolver.h"
 #include "store/etcd_client.h"
+#include "store/history.h"
 
 namespace sluice::main {
 
@@ -34,6 +35,7 @@ struct Config {
 
   StoreProvider provider = StoreProvider::embedded;
   bool traffic = true;                  // false: a control plane
+  store::HistoryLimits history;
   store::EtcdOptions etcd;              // its `tls` is made of these:
   struct {
     std::string certificate, key;       // PEM files; relative ones are below PREFIX/conf

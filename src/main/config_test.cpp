@@ -104,6 +104,16 @@ nginx_config:
   EXPECT_FALSE(config.gateway.access_log);
 }
 
+TEST(Config, BoundsTheHistory) {
+  const Read got = read("sluice: {history: {revisions_max: 7, age_max: 30d, bytes_max: 10m}}");
+  ASSERT_TRUE(got.config);
+  EXPECT_EQ(got.config->history.revisions_max, 7);
+  EXPECT_EQ(got.config->history.age_max, std::chrono::hours(24 * 30));
+  EXPECT_EQ(got.config->history.bytes_max, 10u << 20);
+  EXPECT_TRUE(names(read("sluice: {history: {revisions_max: 0}}").findings.problems,
+                    "/sluice/history/revisions_max"));
+}
+
 TEST(Config, NamesEveryProblemAtOnce) {
   const Read got = read(R"(
 apisix: {node_listen: 70000, router: {http: trie}, control: {ip: nowhere}, trusted_addresses: [10.0.0.0/99]}

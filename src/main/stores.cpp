@@ -83,7 +83,7 @@ Opened open_store(const Config& config, const std::string& prefix, async::Loop& 
                   const plugin::Validator& validator) {
   switch (config.provider) {
     case StoreProvider::embedded:
-      return store::open_sqlite({.path = prefix + "/data/sluice.db"}, control);
+      return store::open_sqlite({.path = prefix + "/data/sluice.db", .history = config.history}, control);
     case StoreProvider::etcd:
       return open_etcd_store(config, prefix, control, names, validator);
     default:
