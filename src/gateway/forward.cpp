@@ -32,35 +32,59 @@ Error peer_error(ssize_t result, std::string_view what, bool may_retry) {
 
 }  // namespace
 
-plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& destination) {
+void Forward::begin(const RouteTarget& target, const Destination& destination) {
   target_ = &target;
   destination_ = &destination;
   upstream_ = destination.upstream.get();
   timeouts_ = target.has_timeouts ? target.timeouts : upstream_->timeouts;
   if (x_.upstream.scheme.empty() || upstream_->secure)
     x_.upstream.scheme = upstream_->secure ? "https" : "http";
-  const Instant begun = worker_.loop.now();
-  const auto attempts_max = static_cast<std::size_t>(upstream_->retries) + 1;
-  for (;;) {
-    const Peer* peer = pick();
-    if (peer == nullptr) {
-      log::error("{} {}: upstream {} has no peer to ask", x_.request.method, x_.request.target,
-                 upstream_->id);
-      co_return plugin::reply(tried_count_ == 0 ? 503 : 502);
+  begun_ = worker_.loop.now();
+}
+
+// All of it in one frame: what waits a thousand times a second is touched as little as can be.
+plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& destination) {
+  begin(target, destination);
+  bool fresh = false;  // the same peer once more, on a connection of its own
+  for (const Peer* peer = pick(); peer != nullptr;) {
+    take_connection(*peer, fresh);
+    Result<> outcome;
+    if (connection_ == nullptr) outcome = co_await connect(*peer);
+    if (outcome) outcome = co_await send_request(*peer);
+    if (outcome && body_begun_) outcome = co_await read_beside_upload();
+    Instant deadline = after(worker_.loop.now(), timeouts_.read);
+    while (outcome && !body_begun_) {
+      const auto whole = connection_->take_head(x_.response, worker_.settings().upstream_head);
+      if (!whole) {
+        outcome = std::unexpected(whole.error());
+      } else if (!*whole) {
+        const ssize_t count = co_await connection_->read_more(deadline);
+        outcome = connection_->took(count);
+      } else if (final_head()) {
+        break;
+      } else {
+        outcome = co_await pass_interim();
+        deadline = after(worker_.loop.now(), timeouts_.read);
+      }
     }
-    auto outcome = co_await attempt(*peer, false);
-    const bool stale = !outcome && reused_ && outcome.error().may_retry && may_retry(outcome.error());
-    if (stale)
-      outcome = co_await attempt(*peer, true);  // the pooled connection had ended; the peer may be well
+    if (outcome) outcome = take_response();
+    fresh = !outcome && reused_ && outcome.error().may_retry && may_retry(outcome.error());
+    if (fresh) continue;  // the pooled connection had ended; the peer may be well
     note_attempt(*peer, outcome);
     report(*peer, outcome);
     if (outcome) co_return plugin::pass();
-    log::warn("{} {}: {}: {}", x_.request.method, x_.request.target, peer->text, outcome.error().what);
-    const bool late =
-        upstream_->retry_timeout > Duration::zero() && worker_.loop.now() - begun >= upstream_->retry_timeout;
-    if (tried_count_ >= attempts_max || late || !may_retry(outcome.error()))
-      co_return refusal(outcome.error());
+    if (!may_try_another(*peer, outcome.error())) co_return refusal(outcome.error());
+    peer = pick();
   }
+  log::error("{} {}: upstream {} has no peer to ask", x_.request.method, x_.request.target, upstream_->id);
+  co_return plugin::reply(tried_count_ == 0 ? 503 : 502);
+}
+
+bool Forward::may_try_another(const Peer& peer, const Error& error) const {
+  log::warn("{} {}: {}: {}", x_.request.method, x_.request.target, peer.text, error.what);
+  const bool late = upstream_->retry_timeout > Duration::zero() &&
+                    worker_.loop.now() - begun_ >= upstream_->retry_timeout;
+  return tried_count_ <= static_cast<std::size_t>(upstream_->retries) && !late && may_retry(error);
 }
 
 const Peer* Forward::pick() {
@@ -103,7 +127,8 @@ bool Forward::may_retry(const Error& error) const {
   return nothing_sent || http::idempotent(x_.request.method_id);
 }
 
-async::Task<Result<>> Forward::attempt(const Peer& peer, bool fresh) {
+// A pooled connection to the peer, or none.
+void Forward::take_connection(const Peer& peer, bool fresh) {
   attempt_started_ = worker_.loop.now();
   x_.upstream.connect_time = x_.upstream.header_time = x_.upstream.response_time = Duration(-1);
   if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
@@ -114,28 +139,6 @@ async::Task<Result<>> Forward::attempt(const Peer& peer, bool fresh) {
     worker_.loop.dispose(std::move(connection_));
   }
   reused_ = connection_ != nullptr;
-  if (!reused_) {
-    auto connected = co_await connect(peer);
-    if (!connected) co_return connected;
-  }
-  x_.upstream.connect_time = worker_.loop.now() - attempt_started_;
-  connection_->count_request();
-  auto sending = send_request(peer);
-  auto sent = co_await sending;
-  if (!sent) co_return sent;
-  for (;;) {
-    const Instant deadline = after(worker_.loop.now(), timeouts_.read);
-    auto reading = body_begun_
-                       ? read_beside_upload(deadline)
-                       : connection_->read_head(x_.response, worker_.settings().upstream_head, deadline);
-    auto read = co_await reading;
-    if (!read) co_return read;
-    if (x_.response.status >= 200 || x_.response.status == 101) break;
-    if (x_.response.status == 100) continue;
-    auto passed = co_await client_.send_interim(x_.response);
-    if (!passed) co_return passed;
-  }
-  co_return take_response();
 }
 
 // A TLS connection was verified for one name: it serves requests for that name only.
@@ -162,6 +165,8 @@ async::Task<Result<>> Forward::connect(const Peer& peer) {
 // Sends the head, and the body too when it is all there; else the body follows beside the wait for the
 // response.
 async::Task<Result<>> Forward::send_request(const Peer& peer) {
+  x_.upstream.connect_time = worker_.loop.now() - attempt_started_;
+  connection_->count_request();
   net::Buffer head;
   write_proxy_head(x_, *upstream_, peer, target_->websocket, head);
   std::optional<std::string_view> whole = std::string_view();
@@ -239,11 +244,25 @@ async::Task<> Forward::upload_failed() {
   if (upload_result_) co_await async::Forever();
 }
 
-async::Task<Result<>> Forward::read_beside_upload(Instant deadline) {
-  auto first = co_await async::first_of(
-      connection_->read_head(x_.response, worker_.settings().upstream_head, deadline), upload_failed());
-  if (first.index() == 1) co_return std::unexpected(upload_result_.error());
-  co_return std::move(std::get<0>(first));
+async::Task<Result<>> Forward::read_beside_upload() {
+  for (;;) {
+    const Instant deadline = after(worker_.loop.now(), timeouts_.read);
+    auto first = co_await async::first_of(
+        connection_->read_head(x_.response, worker_.settings().upstream_head, deadline), upload_failed());
+    if (first.index() == 1) co_return std::unexpected(upload_result_.error());
+    auto read = std::move(std::get<0>(first));
+    if (!read || final_head()) co_return read;
+    auto passed = co_await pass_interim();
+    if (!passed) co_return passed;
+  }
+}
+
+bool Forward::final_head() const { return x_.response.status >= 200 || x_.response.status == 101; }
+
+// 100 is between the gateway and its peers; other interim responses are the client's too.
+async::Task<Result<>> Forward::pass_interim() {
+  if (x_.response.status == 100) return Result<>();
+  return client_.send_interim(x_.response);
 }
 
 Result<> Forward::take_response() {

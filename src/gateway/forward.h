@@ -36,11 +36,14 @@ class Forward {
   std::uint64_t request_body_size() const { return request_body_size_; }
 
  private:
-  async::Task<Result<>> attempt(const upstream::Peer& peer, bool fresh);
+  void begin(const RouteTarget& target, const Destination& destination);
+  void take_connection(const upstream::Peer& peer, bool fresh);
   async::Task<Result<>> connect(const upstream::Peer& peer);
   async::Task<Result<>> send_request(const upstream::Peer& peer);
   async::Task<Result<>> send_rest(net::Buffer head, std::string_view body, ssize_t written);
-  async::Task<Result<>> read_beside_upload(Instant deadline);
+  async::Task<Result<>> read_beside_upload();
+  bool final_head() const;
+  async::Task<Result<>> pass_interim();
   Result<> take_response();
   void begin_upload();
   async::Task<> upload();
@@ -49,6 +52,7 @@ class Forward {
   std::uint32_t hash_key() const;
   upstream::PoolKey pool_key(const upstream::Peer& peer) const;
   bool may_retry(const Error& error) const;
+  bool may_try_another(const upstream::Peer& peer, const Error& error) const;
   void report(const upstream::Peer& peer, const Result<>& outcome);
   void note_attempt(const upstream::Peer& peer, const Result<>& outcome);
   plugin::Verdict refusal(const Error& error);
@@ -65,7 +69,7 @@ class Forward {
   std::size_t tried_count_ = 0;
   std::unique_ptr<http::ClientConnection> connection_;
   net::Buffer response_memory_;  // the response's head stands here
-  Instant attempt_started_;
+  Instant begun_, attempt_started_;
   bool reused_ = false;
   bool upgraded_ = false;
   bool in_flight_ = false;  // the balancer was told that a request began

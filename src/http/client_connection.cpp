@@ -5,39 +5,46 @@ namespace sluice::http {
 
 async::Task<Result<>> ClientConnection::read_head(Response& response, const HeadLimits& limits,
                                                   Instant deadline) {
-  in_.need();
   for (;;) {
-    if (!in_.empty()) {
-      const Parsed parsed = parse_response(in_.view(), limits, response);
-      if (parsed.outcome == Parsed::refused) {
-        co_return fail(ErrorKind::protocol, std::string("the upstream's response has ") + parsed.why,
-                       Fault::peer);
-      }
-      if (parsed.outcome == Parsed::whole) {
-        in_.skip(parsed.size);
-        co_return Result<>();
-      }
-      if (in_.room() == 0) in_.grow(in_.capacity() * 2);
-    }
-    const ssize_t count = co_await stream_->read(in_.tail(), in_.room(), deadline);
-    if (count > 0) {
-      in_.filled(static_cast<std::size_t>(count));
-      continue;
-    }
-    const bool nothing_came = in_.empty();
-    if (count == -ETIMEDOUT) {
-      co_return std::unexpected(Error{ErrorKind::timeout, Fault::peer, "no response came in time", false});
-    }
-    if (count == 0) {
-      co_return std::unexpected(Error{ErrorKind::closed, Fault::peer,
-                                      nothing_came ? "the connection was closed without a response"
-                                                   : "the connection was closed inside the response's head",
-                                      nothing_came});
-    }
-    co_return std::unexpected(Error{ErrorKind::reset, Fault::peer,
-                                    system_message("read the response", static_cast<int>(-count)),
-                                    nothing_came});
+    auto whole = take_head(response, limits);
+    if (!whole) co_return std::unexpected(std::move(whole.error()));
+    if (*whole) co_return Result<>();
+    const ssize_t count = co_await read_more(deadline);
+    auto came = took(count);
+    if (!came) co_return came;
   }
+}
+
+Result<bool> ClientConnection::take_head(Response& response, const HeadLimits& limits) {
+  in_.need();
+  if (in_.empty()) return false;
+  const Parsed parsed = parse_response(in_.view(), limits, response);
+  if (parsed.outcome == Parsed::refused)
+    return fail(ErrorKind::protocol, std::string("the upstream's response has ") + parsed.why, Fault::peer);
+  if (parsed.outcome == Parsed::whole) {
+    in_.skip(parsed.size);
+    return true;
+  }
+  if (in_.room() == 0) in_.grow(in_.capacity() * 2);
+  return false;
+}
+
+Result<> ClientConnection::took(ssize_t count) {
+  if (count > 0) {
+    in_.filled(static_cast<std::size_t>(count));
+    return {};
+  }
+  const bool nothing_came = in_.empty();
+  if (count == -ETIMEDOUT)
+    return std::unexpected(Error{ErrorKind::timeout, Fault::peer, "no response came in time", false});
+  if (count == 0) {
+    return std::unexpected(Error{ErrorKind::closed, Fault::peer,
+                                 nothing_came ? "the connection was closed without a response"
+                                              : "the connection was closed inside the response's head",
+                                 nothing_came});
+  }
+  return std::unexpected(Error{ErrorKind::reset, Fault::peer,
+                               system_message("read the response", static_cast<int>(-count)), nothing_came});
 }
 
 void ClientConnection::open_body(Method asked, Response& response, Arena& arena, Duration patience) {

@@ -23,6 +23,11 @@ class ClientConnection {
   // Reads one head, interim ones included (status below 200: read on with another call). `deadline` bounds
   // the wait. An error may be retried when the connection ended before any byte came.
   async::Task<Result<>> read_head(Response& response, const HeadLimits& limits, Instant deadline);
+  // The same in three steps, for whoever has a frame to wait in: takes the head when all of it is there …
+  Result<bool> take_head(Response& response, const HeadLimits& limits);
+  // … else reads more of it, and says with `took` what came.
+  net::Stream::Read read_more(Instant deadline) { return stream_->read(in_.tail(), in_.room(), deadline); }
+  Result<> took(ssize_t count);
   // Gives the response its body, according to RFC 9112 §6.3. `patience` is the time between two reads.
   void open_body(Method asked, Response& response, Arena& arena, Duration patience);
 
