@@ -33,6 +33,7 @@ struct Serving {
     x.connection_requests = the_session.connection().requests() + 1;
     x.started_wall = worker.loop.wall();
     x.remote_text = x.client_text = the_session.client_text();
+    x.server_port_text = the_session.port_text();
   }
   Serving(const Serving&) = delete;
   // Also when the client hangs up and the frame is destroyed: what was begun is logged.

@@ -58,9 +58,7 @@ void write_proxy_head(plugin::Exchange& x, const upstream::Upstream& upstream, c
   head.field("X-Forwarded-Proto",
              believed(x, HeaderId::x_forwarded_proto, request.secure ? "https" : "http"));
   head.field("X-Forwarded-Host", believed(x, HeaderId::x_forwarded_host, request.host));
-  if (const auto port = believed(x, HeaderId::x_forwarded_port, {}); !port.empty())
-    head.field("X-Forwarded-Port", port);
-  else head.text("X-Forwarded-Port: ").number(x.server.port).text("\r\n");
+  head.field("X-Forwarded-Port", believed(x, HeaderId::x_forwarded_port, x.server_port_text));
   if (request.body != nullptr && request.content_length == http::unknown_length) {
     head.text("Transfer-Encoding: chunked\r\n");
   } else if (request.body != nullptr || request.headers.has(HeaderId::content_length)) {

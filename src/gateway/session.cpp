@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/session.h"
 
+#include <charconv>
+
 #include "base/log.h"
 #include "gateway/pipeline.h"
 #include "gateway/worker.h"
@@ -11,7 +13,11 @@ Session::Session(Worker& worker, net::Accepted accepted, std::uint64_t number)
     : worker_(worker),
       accepted_(std::move(accepted)),
       number_(number),
-      client_text_size_(accepted_.peer.address.format(client_text_.data())) {}
+      client_text_size_(static_cast<std::uint8_t>(accepted_.peer.address.format(client_text_.data()))) {
+  char* const port = port_text_.data();
+  const auto end = std::to_chars(port, port + port_text_.size(), accepted_.local.port).ptr;
+  port_text_size_ = static_cast<std::uint8_t>(end - port);
+}
 
 void Session::start(std::shared_ptr<const net::TlsContext> tls) { life_.start(run(std::move(tls))); }
 

@@ -26,6 +26,8 @@ class Session {
   std::uint64_t number() const { return number_; }
   // The TCP peer's address.
   std::string_view client_text() const { return {client_text_.data(), client_text_size_}; }
+  // The port it connected to.
+  std::string_view port_text() const { return {port_text_.data(), port_text_size_}; }
   // The worker drains: the connection closes behind its next response.
   void drain();
   void close_if_idle();
@@ -42,7 +44,8 @@ class Session {
   std::unique_ptr<http::ServerConnection> connection_;
   std::uint64_t number_;
   std::array<char, 46> client_text_;
-  std::size_t client_text_size_;
+  std::array<char, 5> port_text_;
+  std::uint8_t client_text_size_, port_text_size_;
   bool idle_ = true;
   async::Child life_;  // last: destroyed first
 };

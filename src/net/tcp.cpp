@@ -32,8 +32,8 @@ class TcpStream final : public Stream, public async::Pollable {
     if (!can_read_) return -EAGAIN;
     const ssize_t count = receive(descriptor_, into, size);
     if (count < 0) {
-      if (errno == EAGAIN) can_read_ = false;
-      return errno == EINTR ? -EAGAIN : -errno;
+      if (count == -EAGAIN) can_read_ = false;
+      return count == -EINTR ? -EAGAIN : count;
     }
     // Less than asked for means drained, and an edge will come with the next byte, unless the end is already
     // known.
@@ -53,8 +53,8 @@ class TcpStream final : public Stream, public async::Pollable {
       written = send_pieces(descriptor_, message);
     }
     if (written >= 0) return written;
-    if (errno == EAGAIN) can_write_ = false;
-    return errno == EINTR ? -EAGAIN : -errno;
+    if (written == -EAGAIN) can_write_ = false;
+    return written == -EINTR ? -EAGAIN : written;
   }
 
   void shutdown_write() override { ::shutdown(descriptor_, SHUT_WR); }

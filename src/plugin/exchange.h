@@ -54,6 +54,7 @@ class Exchange {
   Endpoint remote;               // the client as trusted headers tell it; `client` otherwise
   std::string_view remote_text;  // remote's address as text
   std::string_view client_text;  // client's
+  std::string_view server_port_text;  // server's port
   const ConfigView* config = nullptr;   // the pinned snapshot
   const RouteInfo* route = nullptr;     // null until, or when no, route matched
   const Consumer* consumer = nullptr;
