@@ -15,7 +15,7 @@ from gateway import Gateway
 
 OUT = TOP / "docs/reference"
 RESOURCES = ["route", "service", "upstream", "consumer", "credential", "consumer_group", "global_rule"]
-RESOURCES += ["plugin_config"]
+RESOURCES += ["plugin_config", "ssl", "proto", "stream_route", "secret"]
 BOUNDS = [("minimum", "at least {}"), ("exclusiveMinimum", "more than {}"), ("maximum", "at most {}")]
 BOUNDS += [("minLength", "at least {} characters"), ("maxLength", "at most {} characters")]
 BOUNDS += [("minItems", "at least {} items"), ("maxItems", "at most {} items"), ("pattern", "matches `{}`")]
@@ -63,7 +63,7 @@ def table(schema):
 def page(title, schema, more=()):
     text = f"# {title}\n\n"
     text += schema["description"] + "\n\n" if schema.get("description") else ""
-    text += table(schema)
+    text += table(schema) if "properties" in schema else ""
     for heading, other in more:
         text += f"\n## {heading}\n\n" + table(other)
     return text + "\nThis page is written by `make docs` from the schema that the gateway itself tells.\n"
@@ -84,7 +84,9 @@ def pages(gateway):
         more = [("On a consumer", told.get("consumer_schema")), ("Metadata", told.get("metadata_schema"))]
         yield f"plugins/{name}.md", page(name, told["schema"], [one for one in more if one[1]])
     for name in RESOURCES:
-        yield f"resources/{name}.md", page(name, ask(gateway, f"schema/{name}"))
+        schema = ask(gateway, f"schema/{name}")
+        kinds = [(one["title"], one) for one in schema.get("anyOf", ()) if "title" in one]
+        yield f"resources/{name}.md", page(name, schema, kinds)
     listed = [f"- [{name}](plugins/{name}.md)" for name in names]
     listed += ["", "## Resources", ""] + [f"- [{name}](resources/{name}.md)" for name in RESOURCES]
     yield "README.md", "# Reference\n\n## Plugins, in the order they run\n\n" + "\n".join(listed) + "\n"

@@ -37,7 +37,6 @@ std::string_view cookie_value(std::string_view cookies, std::string_view name) {
 
 http::Reply refuse_resource(std::string_view path) {
   if (path.empty()) return error_reply(404, "not found");
-  if (path == "stream_routes") return error_reply(400, "stream mode is disabled, can not add stream routes");
   return error_reply(404, fmt::format("Unsupported resource type: {}", path));
 }
 
@@ -113,6 +112,8 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
     co_return decorate(std::move(told));
   }
   call.place = find_place(call.segments, call.method);
+  if (call.place.name == "stream_routes" && !settings_.stream_routes)
+    co_return decorate(error_reply(400, "stream mode is disabled, can not add stream routes"));
   if (!call.place.resource) co_return decorate(refuse_resource(call.place.name));
   if (const auto* ttl = call.arguments.find("ttl")) {
     auto sentence = parse_number(*ttl)

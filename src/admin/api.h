@@ -16,6 +16,7 @@ struct Settings {
   Keys keys;
   bool restricted = true;  // to addresses of `allow`
   CidrSet allow;
+  bool stream_routes = false;  // they may be written
   bool cors = true;  // pages from elsewhere may use it (they still need the key)
 };
 

@@ -66,7 +66,7 @@ http::Reply validate_schema(const Validator& validator, const Call& call) {
   Value body;
   if (auto refusal = parse_body(call, body)) return std::move(*refusal);
   json::Findings findings;
-  validator.check_fields(*resource, body, findings);
+  validator.check_fields(*resource, {}, body, findings);
   return findings.ok() ? http::Reply{200, {}, {}, {}} : problems_reply(findings);
 }
 

@@ -115,6 +115,15 @@ bool admitted(const Filter& filter, const store::Entry& entry) {
   return value && filter.admits(*value);
 }
 
+std::string shown_value(const store::Entry& entry) {
+  const auto* resource = model::split_key(entry.key).resource;
+  if (!resource || resource->hidden[0].empty()) return entry.value;
+  auto value = json::parse(entry.value);
+  if (!value) return "null";
+  for (const auto member : resource->hidden) value->erase(member);
+  return json::dump(*value);
+}
+
 // One page, in the order of creation. `found` is every entry that passed the filter.
 async::Task<http::Reply> reply_with_page(store::Store& store, Paging paging,
                                          std::vector<std::pair<store::Revision, std::string>> found) {
@@ -137,7 +146,7 @@ async::Task<http::Reply> reply_with_page(store::Store& store, Paging paging,
 void append_entry(std::string& out, const store::Entry& entry) {
   out.append(R"({"key":)");
   json::append_quoted(out, entry.key);
-  out.append(R"(,"value":)").append(entry.value);
+  out.append(R"(,"value":)").append(shown_value(entry));
   out.append(fmt::format(",\"createdIndex\":{},\"modifiedIndex\":{}}}", entry.created, entry.modified));
 }
 

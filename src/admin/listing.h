@@ -8,7 +8,7 @@
 
 namespace sluice::admin {
 
-// {"key":…,"value":…,"createdIndex":…,"modifiedIndex":…}
+// {"key":…,"value":…,"createdIndex":…,"modifiedIndex":…}, without what its kind hides.
 void append_entry(std::string& out, const store::Entry& entry);
 
 // {"list":[…],"total":N} of the kind that `call.place` names; 404 when nothing belongs to its owner. `store`

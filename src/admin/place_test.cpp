@@ -25,6 +25,10 @@ TEST(Place, Paths) {
       {Method::put, "/consumers/jack/credentials/a", "credentials", "credentials", "jack/credentials/", "a",
        ""},
       {Method::get, "/consumers/jack/credentials/a/b", "", "b", "jack/credentials/", "", ""},
+      {Method::get, "/secrets", "secrets", "secrets", "", "", ""},
+      {Method::get, "/secrets/vault", "secrets", "secrets", "vault/", "", ""},
+      {Method::patch, "/secrets/vault/1/token", "secrets", "secrets", "", "vault/1", "token"},
+      {Method::put, "/secrets/vault/1/token", "", "token", "", "", ""},
       {Method::get, "/credentials/a", "", "credentials", "", "", ""},
   };
   for (const auto& c : cases) {

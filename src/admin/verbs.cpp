@@ -42,6 +42,11 @@ std::string missing_reference(const Resource& target, std::string_view id) {
                      id);
 }
 
+bool is_client_pair(const std::string& ssl) {
+  const auto value = json::parse(ssl);
+  return value && value->text("type") == "client";
+}
+
 http::Reply key_not_found() { return json_text_reply(404, R"({"message":"Key not found"})"); }
 
 http::Reply owner_not_found(std::string_view key) {
@@ -164,7 +169,10 @@ std::optional<http::Reply> Verbs::apply_patch(const Call& call, Value& body, con
 
 async::Task<http::Reply> Verbs::patch(Call call) {
   const Resource& resource = *call.place.resource;
-  if (call.place.id.empty()) co_return error_reply(400, fmt::format("missing {} id", resource.kind));
+  if (call.place.id.empty()) {
+    const std::string_view what = resource.id_parts > 1 ? "no" : "missing";
+    co_return error_reply(400, fmt::format("{} {} id", what, resource.kind));
+  }
   if (call.body.empty()) co_return error_reply(400, "missing new configuration");
   Value change;
   if (auto refusal = parse_body(call, change)) co_return std::move(*refusal);
@@ -318,6 +326,11 @@ async::Task<Result<Findings>> Verbs::check_against_store(const Resource* resourc
     if (!target) continue;
     auto found = co_await store_.get(model::key_of(*target, reference.id));
     if (!found) co_return std::unexpected(found.error());
+    if (*found && target->path == "ssls" && !is_client_pair((*found)->value)) {
+      findings.problems.push_back({reference.path, fmt::format("ssl {} is not of type client", reference.id),
+                                   fmt::format("failed to fetch ssl info by ssl id [{}], wrong ssl type",
+                                               reference.id)});
+    }
     if (*found) continue;
     findings.problems.push_back({reference.path, fmt::format("there is no {} {}", target->kind, reference.id),
                                  missing_reference(*target, reference.id)});

@@ -128,8 +128,21 @@ template bool Compiler::make_plugins<model::PluginConfig>(Making&, const json::V
 template bool Compiler::make_plugins<model::ConsumerGroup>(Making&, const json::Value&);
 template bool Compiler::make_plugins<model::GlobalRule>(Making&, const json::Value&);
 
-std::shared_ptr<const Destination> Compiler::make_destination(Making& making,
-                                                              const model::Upstream& written) {
+bool Compiler::find_client_certificate(Making& making, model::UpstreamTls& tls) {
+  uses(making, "ssls", tls.client_cert_id);
+  const Item* item = find("ssls", tls.client_cert_id.text);
+  if (item == nullptr || item->ssl == nullptr || item->ssl->type != model::Ssl::Type::client) {
+    log::error("{}: there is no ssl {} of type client; it is left out", making.key, tls.client_cert_id.text);
+    return false;
+  }
+  tls.client_cert = item->ssl->cert;
+  tls.client_key = item->ssl->key;
+  return true;
+}
+
+std::shared_ptr<const Destination> Compiler::make_destination(Making& making, model::Upstream written) {
+  if (written.tls && !written.tls->client_cert_id.empty() && !find_client_certificate(making, *written.tls))
+    return nullptr;
   const auto names = upstream::names_of(written);
   making.fresh.names.insert(making.fresh.names.end(), names.begin(), names.end());
   const std::string id = making.kind == "upstreams" ? std::string(making.id) : std::string(making.key);
@@ -343,6 +356,13 @@ bool Compiler::make_credential(Making& making, const json::Value& value) {
     }
   }
   making.fresh.consumer = std::move(entry);
+  return true;
+}
+
+bool Compiler::make_ssl(Making& making, const json::Value& value) {
+  auto written = std::make_shared<model::Ssl>();
+  if (!read_as(value, *written, making.key)) return false;
+  making.fresh.ssl = std::move(written);
   return true;
 }
 

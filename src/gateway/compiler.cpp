@@ -10,9 +10,9 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 8> order{"plugin_metadata", "upstreams",       "services",
-                                                "plugin_configs",  "consumer_groups", "consumers",
-                                                "global_rules",    "routes"};
+constexpr std::array<std::string_view, 12> order{
+    "plugin_metadata", "ssls",         "upstreams", "services", "plugin_configs", "consumer_groups",
+    "consumers",       "global_rules", "routes",    "protos",   "stream_routes",  "secrets"};
 
 std::string dependency(std::string_view kind, std::string_view id) {
   std::string text(kind);
@@ -103,7 +103,7 @@ bool Compiler::make(Making& making, const json::Value& value) {
   if (making.kind == "plugin_configs") return make_plugins<model::PluginConfig>(making, value);
   if (making.kind == "consumer_groups") return make_plugins<model::ConsumerGroup>(making, value);
   if (making.kind == "global_rules") return make_plugins<model::GlobalRule>(making, value);
-  return true;
+  return making.kind == "ssls" ? make_ssl(making, value) : true;
 }
 
 void Compiler::install(const Making& making) {

@@ -17,6 +17,7 @@
 #include "gateway/settings.h"
 #include "gateway/snapshot.h"
 #include "model/resources.h"
+#include "model/tls.h"
 #include "plugin/registry.h"
 #include "upstream/build.h"
 #include "upstream/health_checker.h"
@@ -61,6 +62,7 @@ class Compiler {
     std::optional<bool> websocket;                       // services
     std::optional<upstream::HealthSubject> checks;       // whatever has an upstream with checks
     std::shared_ptr<const void> metadata;                // plugin_metadata
+    std::shared_ptr<const model::Ssl> ssl;               // ssls
     std::shared_ptr<const ConsumerEntry> consumer;       // consumers; credentials of one that exists
     std::vector<std::string> credentials;                // the same: keys in the map
   };
@@ -83,6 +85,7 @@ class Compiler {
   bool make_consumer(Making& making, const json::Value& value);
   bool make_credential(Making& making, const json::Value& value);
   bool make_metadata(Making& making, const json::Value& value);
+  bool make_ssl(Making& making, const json::Value& value);
   template <class T>
   bool make_plugins(Making& making, const json::Value& value);
   void install(const Making& making);
@@ -97,7 +100,9 @@ class Compiler {
                            ConsumerEntry& entry);
   std::optional<Link> make_link(const plugin::PluginType& type, const json::Value& config,
                                 std::string_view key) const;
-  std::shared_ptr<const Destination> make_destination(Making& making, const model::Upstream& written);
+  std::shared_ptr<const Destination> make_destination(Making& making, model::Upstream written);
+  // Puts the pair of the ssl that `tls` names into it; false when there is no such.
+  bool find_client_certificate(Making& making, model::UpstreamTls& tls);
   void find_target(Making& making, const model::Route& written, RouteTarget& target);
   Chain merge_lower(Making& making, const model::Route& written, Chain own, RouteTarget& target);
   void uses(Making& making, std::string_view kind, const model::Id& id);

@@ -93,6 +93,12 @@ void read_resolver(Section& apisix, bool ipv6, net::ResolverOptions& resolver) {
   resolver.ipv6 = ipv6;
 }
 
+void read_proxy_mode(Section& apisix, Config& config) {
+  std::string mode = "http";
+  apisix.text("proxy_mode", mode);
+  config.stream_routes = mode.contains("stream");
+}
+
 void read_apisix(Section apisix, Config& config) {
   bool ipv6 = true;
   apisix.flag("enable_ipv6", ipv6);
@@ -104,6 +110,7 @@ void read_apisix(Section apisix, Config& config) {
   } else {
     add_listen(config, apisix, *listen, ipv6);
   }
+  read_proxy_mode(apisix, config);
   std::string mode = "radixtree_host_uri";
   {
     Section router = apisix.section("router");

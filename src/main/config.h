@@ -50,6 +50,7 @@ struct Config {
   CidrSet admin_allow;
   bool admin_restricted = true;
   bool admin_cors = true;
+  bool stream_routes = false;             // apisix.proxy_mode has "stream" in it
   bool admin_https = false;
   std::string admin_certificate, admin_certificate_key;  // PEM files; relative ones are below PREFIX/conf
   std::string admin_client_authority;                    // PEM file; "": clients need no certificate

@@ -13,7 +13,7 @@ std::string sentence(std::string_view resource, std::string_view body) {
   json::Reader reader(findings, "", "invalid configuration: ");
   auto value = json::parse(body);
   EXPECT_TRUE(value) << body;
-  find_resource(resource)->check(*value, reader);
+  find_resource(resource)->check("vault/1", *value, reader);
   return findings.sentence();
 }
 
@@ -57,6 +57,22 @@ const Case cases[]{
      R"(invalid configuration: property "timeout" validation failed: property "connect" validation )"
      R"(failed: expected 0 to be greater than 0)"},
     {"upstreams", R"({"nodes":[{"host":"a.com","port":80,"weight":1}],"type":"chash"})", "missing key"},
+    {"ssls", R"({"sni":"a.test"})", "invalid configuration: then clause did not match"},
+    {"ssls", R"({"type":"client","sni":"a.test"})", "invalid configuration: else clause did not match"},
+    {"ssls", R"({"snis":[]})",
+     R"(invalid configuration: property "snis" validation failed: expect array to have at least 1 items)"},
+    {"ssls", R"({"ssl_protocols":["SSLv3"],"type":"x"})",
+     R"(invalid configuration: property "type" validation failed: matches none of the enum values)"},
+    {"upstreams", R"({"nodes":{"a:1":1},"tls":{"client_cert_id":1}})", ""},
+    {"protos", R"({"content":"syntax"})", ""},
+    {"protos", R"({})", R"(invalid configuration: property "content" is required)"},
+    {"stream_routes", R"({"remote_addr":"::1/64","server_addr":"127.0.0.1","server_port":9100})", ""},
+    {"stream_routes", R"({"server_addr":"127.0.0"})",
+     R"(invalid configuration: property "server_addr" validation failed: object matches none of the )"
+     R"(required)"},
+    {"secrets", R"({"id":"vault/1","uri":"http://127.0.0.1:1/get","prefix":"a","token":"b"})", ""},
+    {"secrets", R"({"uri":"http://a","prefix":"a"})",
+     R"(invalid configuration: property "token" is required)"},
     {"credentials", R"({"id":1,"plugins":{"x":{}}})", ""},
     {"credentials", R"({"id":"jack/credentials/1"})", ""},
     {"credentials", R"({"id":"jack//1"})",

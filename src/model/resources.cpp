@@ -2,14 +2,17 @@
 #include "model/resources.h"
 
 #include <algorithm>
-#include <array>
+
+#include "model/secret.h"
+#include "model/stream_route.h"
+#include "model/tls.h"
 
 namespace sluice::model {
 namespace {
 
 template <class T>
 constexpr Resource resource(Resource row) {
-  row.check = [](const json::Value& body, json::Reader& reader) {
+  row.check = [](std::string_view, const json::Value& body, json::Reader& reader) {
     T fresh{};
     return json::read(body, fresh, reader);
   };
@@ -60,6 +63,25 @@ constexpr std::array table{
                           .post = false,
                           .plugins = PluginUse::route,
                           .plugins_once = true}),
+    resource<Ssl>(
+        {.path = "ssls", .kind = "ssl", .schema_name = "ssl", .hidden = {"key", "keys"}}),
+    resource<Proto>({.path = "protos",
+                     .kind = "proto",
+                     .schema_name = "proto",
+                     .patch = false,
+                     .still_used = "can not delete this proto"}),
+    resource<StreamRoute>({.path = "stream_routes",
+                           .kind = "stream route",
+                           .schema_name = "stream_route",
+                           .patch = false,
+                           .plugins = PluginUse::stream}),
+    Resource{.path = "secrets",
+             .kind = "secret",
+             .schema_name = "secret",
+             .id_parts = 2,
+             .post = false,
+             .check = check_secret,
+             .schema = secret_schema},
     resource<PluginMetadata>({.path = "plugin_metadata",
                               .kind = "plugin_metadata",
                               .schema_name = "plugin_metadata",
@@ -103,6 +125,15 @@ void ConsumerGroup::describe(json::Fields& field) {
   describe_name(*this, field);
   describe_rest(*this, field);
   describe_plugins(plugins, field);
+}
+
+void Proto::describe(json::Fields& field) {
+  describe_id(*this, field);
+  describe_name(*this, field);
+  describe_rest(*this, field);
+  field("content", content, "A .proto file, or a compiled descriptor set in Base64.")
+      .required()
+      .length(1, 1'048'576);
 }
 
 void GlobalRule::describe(json::Fields& field) {

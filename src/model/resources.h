@@ -3,6 +3,7 @@
 // and the schemas, the console and the command line read the same rows. What a resource has of its own is a
 // column here or a word in its `describe`. Constant data, any thread.
 #pragma once
+#include <array>
 #include <span>
 
 #include "model/route.h"
@@ -41,12 +42,18 @@ struct GlobalRule : Common {
   void describe(json::Fields& field);
 };
 
+// What a plugin that speaks Protocol Buffers is told of them.
+struct Proto : Common {
+  std::string content;
+  void describe(json::Fields& field);
+};
+
 // Settings of one plugin for all its uses; its id is the plugin's name, the rest is the plugin's.
 struct PluginMetadata {
   json::Value config;
 };
 
-enum class PluginUse : std::uint8_t { none, route, consumer, credential, metadata };
+enum class PluginUse : std::uint8_t { none, route, stream, consumer, credential, metadata };
 
 struct Resource {
   std::string_view path;         // below /apisix/admin, and in keys: /apisix/routes/1
@@ -61,7 +68,8 @@ struct Resource {
   PluginUse plugins = PluginUse::none;  // how its `plugins` (or it as a whole) are checked
   bool plugins_once = false;            // a plugin may stand in one of them only
   std::string_view still_used = {};     // opens the sentence that refuses to delete it
-  bool (*check)(const json::Value&, json::Reader&) = nullptr;
+  std::array<std::string_view, 2> hidden = {};  // members that are not shown when it is read
+  bool (*check)(std::string_view id, const json::Value&, json::Reader&) = nullptr;
   json::Value (*schema)() = nullptr;
 };
 

@@ -148,9 +148,11 @@ void UpstreamTls::describe(json::Fields& field) {
   field("verify", verify, "Whether the server's certificate must be valid.");
   field.needs("client_cert", {"client_key"});
   field.needs("client_key", {"client_cert"});
-  field.refused("client_cert_id",
-                "names an ssl resource, which this version does not have: write client_cert and "
-                "client_key here");
+  field("client_cert_id", client_cert_id, "An ssl of type client, instead of the two.").references("ssls");
+  const bool both = field.has("client_cert_id") && field.has("client_cert") && field.has("client_key");
+  field.check(
+      !both, "client_cert_id", "may not be given together with client_cert and client_key",
+      R"(failed to validate dependent schema for "client_cert_id": value wasn't supposed to match schema)");
   field.open();
 }
 

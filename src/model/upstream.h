@@ -105,6 +105,7 @@ struct KeepalivePool {
 struct UpstreamTls {
   std::string client_cert;     // PEM
   std::string client_key;      // PEM
+  Id client_cert_id;           // or both of an ssl resource of type client
   std::optional<bool> verify;  // the server's certificate
   void describe(json::Fields& field);
 };

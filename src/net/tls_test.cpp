@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "async/child.h"
+#include "net/certificate.h"
 #include "net/loopback.h"
 
 namespace sluice::net {
@@ -250,6 +251,17 @@ TEST_F(TlsTest, NamesWhatIsWrongWithItsFiles) {
   bad.protocols = {"SSLv3"};
   EXPECT_FALSE(TlsContext::server(bad));
   EXPECT_FALSE(TlsContext::client({.authorities = "nonsense"}));
+}
+
+TEST_F(TlsTest, PairsAreToldFromWhatIsNone) {
+  const std::string &certificate = server->certificate_pem, &key = server->key_pem;
+  EXPECT_EQ(check_pair(certificate, key), PemFault::none);
+  EXPECT_EQ(check_pair(certificate, authority->key_pem), PemFault::pair);
+  EXPECT_EQ(check_pair("x", key), PemFault::certificate);
+  EXPECT_EQ(check_pair(certificate, certificate), PemFault::key);
+  EXPECT_EQ(check_pair(certificate, ""), PemFault::key);
+  EXPECT_EQ(check_certificate(certificate), PemFault::none);
+  EXPECT_EQ(check_certificate(key), PemFault::certificate);
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 
 #include <fmt/core.h>
 
-#include "net/tls.h"
+#include <algorithm>
+
+#include "net/certificate.h"
 #include "plugin/expression.h"
 #include "plugin/meta.h"
 
@@ -41,6 +43,53 @@ void warn_of_sleeping(const ConfigType& rules, const Value& config, const std::s
   }
 }
 
+// A certificate and its key, where both are there as text. `opening` is what APISIX says before.
+void check_pair(const Value* certificate, const Value* key, std::string path, std::string_view opening,
+                Findings& findings) {
+  if (!certificate || !certificate->is_string() || !key || !key->is_string()) return;
+  std::string_view what, sentence;
+  switch (net::check_pair(certificate->as_string(), key->as_string())) {
+    case net::PemFault::none: return;
+    case net::PemFault::certificate:
+      what = "is no certificate in PEM";
+      sentence = "failed to parse cert: PEM_read_bio_X509_AUX() failed";
+      break;
+    case net::PemFault::key:
+      what = "has a key that is none in PEM, or that is locked with a password";
+      sentence = "failed to parse key: PEM_read_bio_PrivateKey() failed";
+      break;
+    case net::PemFault::pair:
+      what = "is not the certificate of its key";
+      sentence = "the certificate and the key do not belong together";
+      break;
+  }
+  findings.problems.push_back({std::move(path), std::string(what), fmt::format("{}{}", opening, sentence)});
+}
+
+// Certificates and keys of an ssl, beyond its schema.
+void check_certificates(const Value& body, Findings& findings) {
+  check_pair(body.find("cert"), body.find("key"), "/cert", {}, findings);
+  if (body.text("type") == "client") return;
+  const auto list = [&](std::string_view name) {
+    static const json::Array none;
+    const Value* member = body.find(name);
+    return member && member->is_array() ? &member->as_array() : &none;
+  };
+  const auto &certs = *list("certs"), &keys = *list("keys");
+  if (certs.size() != keys.size())
+    findings.problems.push_back({"/keys", fmt::format("has {} keys for {} certs", keys.size(), certs.size()),
+                                 "mismatched number of certs and keys"});
+  for (std::size_t i = 0; i < std::min(certs.size(), keys.size()); ++i)
+    check_pair(&certs[i], &keys[i], fmt::format("/certs/{}", i),
+               fmt::format("failed to handle cert-key pair[{}]: ", i + 1), findings);
+  const Value* client = body.find("client");
+  const Value* ca = client ? client->find("ca") : nullptr;
+  if (!ca || !ca->is_string() || net::check_certificate(ca->as_string()) == net::PemFault::none) return;
+  findings.problems.push_back(
+      {"/client/ca", "is no certificate in PEM",
+       "failed to validate client_cert: failed to parse cert: PEM_read_bio_X509_AUX() failed"});
+}
+
 // What a consumer is known by; nothing when the config does not hold.
 std::optional<std::string> credential_in(const PluginType& type, const Value& config) {
   Findings scratch;
@@ -62,7 +111,7 @@ const PluginType* Validator::find(std::string_view name) const {
 void Validator::check(const Resource& resource, std::string_view id, const Value& body,
                       Findings& findings) const {
   Reader reader(findings, "", "invalid configuration: ");
-  resource.check(body, reader);
+  resource.check(id, body, reader);
   if (!body.is_object()) return;
   if (resource.plugins == PluginUse::metadata) {
     check_metadata(id, body, findings);
@@ -70,14 +119,16 @@ void Validator::check(const Resource& resource, std::string_view id, const Value
     check_plugins(resource, body, findings);
   }
   check_vars(body, findings);
+  if (resource.path == "ssls") check_certificates(body, findings);
   check_client_certificate(body, "", findings);
   if (const Value* upstream = body.find("upstream"))
     check_client_certificate(*upstream, "/upstream", findings);
 }
 
-void Validator::check_fields(const Resource& resource, const Value& body, Findings& findings) const {
+void Validator::check_fields(const Resource& resource, std::string_view id, const Value& body,
+                             Findings& findings) const {
   Reader reader(findings);
-  resource.check(body, reader);
+  resource.check(id, body, reader);
 }
 
 void Validator::check_plugins(const Resource& resource, const Value& body, Findings& findings) const {
@@ -91,7 +142,7 @@ void Validator::check_plugins(const Resource& resource, const Value& body, Findi
 void Validator::check_plugin(const Resource& resource, const std::string& name, const Value& config,
                              Findings& findings) const {
   std::string before = is_consumers(resource) ? "invalid plugins configuration: " : "";
-  const PluginType* type = find(name);
+  const PluginType* type = resource.plugins == PluginUse::stream ? nullptr : find(name);
   if (!type) {
     Reader reader(findings, "/plugins");
     reader.fail_plainly(name, "is no plugin of this gateway, or one that is switched off in config.yaml",
@@ -169,15 +220,11 @@ void Validator::check_metadata(std::string_view name, const Value& body, Finding
 
 // The pair that an upstream's servers are shown is read as it will be: what is no pair would leave it out
 // later.
-void Validator::check_client_certificate(const Value& upstream, std::string path, Findings& findings) const {
+void Validator::check_client_certificate(const Value& upstream, const std::string& path,
+                                         Findings& findings) const {
   const Value* tls = upstream.find("tls");
-  if (!tls || tls->text("client_cert").empty() || tls->text("client_key").empty()) return;
-  net::TlsContext::Client client{.verify = false, .certificate = std::string(tls->text("client_cert")),
-                                 .key = std::string(tls->text("client_key"))};
-  const auto made = net::TlsContext::client(client);
-  if (made) return;
-  const std::string what = "client_cert and client_key are no pair in PEM: " + made.error().what;
-  findings.problems.push_back({path + "/tls", what, what});
+  if (tls)
+    check_pair(tls->find("client_cert"), tls->find("client_key"), path + "/tls/client_cert", {}, findings);
 }
 
 void Validator::check_vars(const Value& body, Findings& findings) const {

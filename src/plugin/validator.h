@@ -32,7 +32,8 @@ class Validator {
   // What `body` lets a consumer be known by, each with its plugin.
   std::vector<std::string> credentials_in(const model::Resource& resource, const json::Value& body) const;
   // Of a resource's fields alone, without plugins: what `/schema/validate` asks.
-  void check_fields(const model::Resource& resource, const json::Value& body, json::Findings& findings) const;
+  void check_fields(const model::Resource& resource, std::string_view id, const json::Value& body,
+                    json::Findings& findings) const;
 
   std::span<const PluginType* const> plugins() const { return enabled_; }
   const PluginType* find(std::string_view name) const;
@@ -47,7 +48,7 @@ class Validator {
                     json::Findings& findings) const;
   void check_metadata(std::string_view name, const json::Value& body, json::Findings& findings) const;
   void check_vars(const json::Value& body, json::Findings& findings) const;
-  void check_client_certificate(const json::Value& upstream, std::string path,
+  void check_client_certificate(const json::Value& upstream, const std::string& path,
                                 json::Findings& findings) const;
 
   std::vector<const PluginType*> enabled_;

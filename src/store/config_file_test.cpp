@@ -13,10 +13,10 @@
 namespace sluice::store {
 namespace {
 
-void check_fields(const model::Resource& resource, std::string_view, const json::Value& body,
+void check_fields(const model::Resource& resource, std::string_view id, const json::Value& body,
                   json::Findings& findings) {
   json::Reader reader(findings);
-  resource.check(body, reader);
+  resource.check(id, body, reader);
 }
 
 struct Read {

@@ -24,7 +24,7 @@ std::vector<std::string> references(std::string_view key, std::string_view value
   json::Findings findings;
   json::Reader reader(findings);
   if (parts.resource == nullptr || !body) return {};
-  parts.resource->check(*body, reader);
+  parts.resource->check(parts.id, *body, reader);
   std::vector<std::string> keys;
   for (const auto& reference : findings.references)
     keys.push_back(model::key_of(*model::find_resource(reference.resource), reference.id));

@@ -69,6 +69,7 @@ class Runner:
     def __init__(self, gateway):
         self.gateway = gateway
         self.upstreams = {}
+        self.certificates = {}
         self.routes = 0
         names.SERVER.known.clear()
         self.local = threading.local()
@@ -76,6 +77,7 @@ class Runner:
     def names(self):
         told = {name: upstream.address for name, upstream in self.upstreams.items()}
         told.update({name + ".port": upstream.port for name, upstream in self.upstreams.items()})
+        told.update(self.certificates)
         told.update({"gateway." + name: port for name, port in self.gateway.ports.items()})
         told.update({"admin.key": KEY, "prefix": self.gateway.prefix})
         return told
@@ -390,6 +392,17 @@ class Runner:
 
     def do_config(self, words):
         """Taken before the scenario starts: see run.py."""
+
+    def do_certificate(self, words):
+        """certificate NAME HOST...: a pair that signs itself; ${NAME.cert}, ${NAME.key}, as JSON has them"""
+        name, hosts = str(words[1]), [str(word) for word in words[2:]]
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        command += ["-nodes", "-days", "2", "-subj", f"/CN={hosts[0]}", "-keyout", "-"]
+        command += ["-addext", "subjectAltName=" + ",".join("DNS:" + host for host in hosts)]
+        text = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS * 4, check=True).stdout
+        begin = text.index("-----BEGIN CERTIFICATE")
+        for part, pem in (("key", text[:begin]), ("cert", text[begin:])):
+            self.certificates[f"{name}.{part}"] = pem.replace("\n", "\\n")
 
     def do_file(self, words):
         """file PATH "text" or {json}: below the prefix, in one step."""
