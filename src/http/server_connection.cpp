@@ -174,11 +174,6 @@ async::Task<Result<>> ServerConnection::send(const Request& request, Response& r
   write_head(request, response, head);
   if (streams) return stream_body(response, std::move(head), chunked, sent);
   sent.body_bytes += content.size();
-  return send_whole(std::move(head), content, sent);
-}
-
-// Head and content in one write, which is tried at once.
-async::Task<Result<>> ServerConnection::send_whole(net::Buffer head, std::string_view content, Sent& sent) {
   const std::array pieces{piece_of(head.view()), piece_of(content)};
   const std::size_t size = head.size() + content.size();
   const ssize_t written = stream_->try_write(pieces.data(), content.empty() ? 1 : 2);

@@ -77,7 +77,6 @@ class ServerConnection {
   void write_head(const Request& request, const Response& response, net::Buffer& out) const;
   bool may_have_body(const Request& request, const Response& response) const;
   async::Task<Result<>> send_rest(net::Buffer head, std::string_view content, ssize_t written, Sent& sent);
-  async::Task<Result<>> send_whole(net::Buffer head, std::string_view content, Sent& sent);
   async::Task<Result<>> stream_body(Response& response, net::Buffer head, bool chunked, Sent& sent);
   // Ready when the stream takes everything at once. `pieces` outlive the task.
   async::Task<Result<>> write(std::span<const iovec> pieces, Sent& sent);
