@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "gateway/compiler.h"
 #include "json/text.h"
+#include "model/secret_reference.h"
 #include "plugin/meta.h"
 #include "plugin/request_body.h"
 
@@ -93,6 +94,8 @@ std::optional<Chain> Compiler::make_chain(Making& making, const model::PluginCon
   std::optional<json::Value> old;
   if (making.old != nullptr && old_chain != nullptr) {
     if (auto parsed = json::parse(making.old->text)) old = std::move(*parsed);
+    json::Findings scratch;
+    if (old) model::resolve_secret_references(*model::find_resource(making.kind), *old, scratch);
   }
   for (const auto& [name, config] : plugins.list) {
     const auto* type = registry_.find(name);

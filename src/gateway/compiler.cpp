@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "json/text.h"
+#include "model/secret_reference.h"
 
 namespace sluice::gateway {
 namespace {
@@ -18,6 +19,16 @@ std::string dependency(std::string_view kind, std::string_view id) {
   std::string text(kind);
   text.append("/").append(id);
   return text;
+}
+
+// A resource with a secret that is not there would be less safe than it was written: it is left out.
+bool resolve(const model::Resource& resource, std::string_view key, json::Value& value) {
+  json::Findings findings;
+  model::resolve_secret_references(resource, value, findings);
+  for (const auto* list : {&findings.problems, &findings.warnings}) {
+    for (const auto& found : *list) log::error("{}: {} {}; it is left out", key, found.path, found.what);
+  }
+  return findings.problems.empty() && findings.warnings.empty();
 }
 
 }  // namespace
@@ -74,6 +85,7 @@ bool Compiler::change(std::string_view key_view, std::optional<std::string_view>
       log::error("{}: {}; it is left out", key, value.error().what);
       return false;
     }
+    if (!resolve(*parts.resource, key, *value)) return false;
     Making making{kind, id, key, found == items_.end() ? nullptr : &found->second, {}};
     making.fresh.text = *text;
     making.fresh.revision = revision;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "model/secret_reference.h"
 #include "net/certificate.h"
 #include "plugin/expression.h"
 #include "plugin/meta.h"
@@ -90,6 +91,14 @@ void check_certificates(const Value& body, Findings& findings) {
        "failed to validate client_cert: failed to parse cert: PEM_read_bio_X509_AUX() failed"});
 }
 
+// The configs of plugins with what their references stand for; an empty object when there are none.
+Value plugins_in(const Resource& resource, Value body) {
+  Findings scratch;
+  model::resolve_secret_references(resource, body, scratch);
+  const Value* plugins = body.find("plugins");
+  return plugins && plugins->is_object() ? *plugins : Value::object();
+}
+
 // What a consumer is known by; nothing when the config does not hold.
 std::optional<std::string> credential_in(const PluginType& type, const Value& config) {
   Findings scratch;
@@ -108,8 +117,10 @@ const PluginType* Validator::find(std::string_view name) const {
   return nullptr;
 }
 
-void Validator::check(const Resource& resource, std::string_view id, const Value& body,
+void Validator::check(const Resource& resource, std::string_view id, const Value& written,
                       Findings& findings) const {
+  Value body = written;
+  model::resolve_secret_references(resource, body, findings);
   Reader reader(findings, "", "invalid configuration: ");
   resource.check(id, body, reader);
   if (!body.is_object()) return;
@@ -170,11 +181,11 @@ void Validator::check_plugin(const Resource& resource, const std::string& name, 
 
 void Validator::check_credentials(const Resource& resource, std::string_view id, const Value& body,
                                   Findings& findings) const {
-  const Value* plugins = body.find("plugins");
-  if (!is_consumers(resource) || !plugins || !find_owner) return;
+  if (!is_consumers(resource) || !find_owner) return;
+  const auto plugins = plugins_in(resource, body);
   const bool is_credential = resource.plugins == PluginUse::credential;
   const auto user = is_credential ? model::owner_of(resource, id) : id;
-  for (const auto& [name, config] : plugins->as_object()) {
+  for (const auto& [name, config] : plugins.as_object()) {
     const PluginType* type = find(name);
     if (!type || !type->make_consumer) continue;
     const auto credential = credential_in(*type, config);
@@ -192,9 +203,9 @@ void Validator::check_credentials(const Resource& resource, std::string_view id,
 
 std::vector<std::string> Validator::credentials_in(const Resource& resource, const Value& body) const {
   std::vector<std::string> all;
-  const Value* plugins = body.find("plugins");
-  if (!is_consumers(resource) || !plugins || !plugins->is_object()) return all;
-  for (const auto& [name, config] : plugins->as_object()) {
+  if (!is_consumers(resource)) return all;
+  const auto plugins = plugins_in(resource, body);
+  for (const auto& [name, config] : plugins.as_object()) {
     const PluginType* type = find(name);
     if (!type || !type->make_consumer || !config.is_object()) continue;
     if (auto credential = credential_in(*type, config))

@@ -18,6 +18,8 @@ from language import Failure
 from upstream import deadline
 
 KEY = "scenario-admin-key"
+# What every gateway finds in its environment, for scenarios of $env:// references.
+ENVIRONMENT = {"SCENARIO_SECRET": "s3cret", "SCENARIO_SECRETS": '{"key": "k3y"}'}
 START_SECONDS = 60 if os.environ.get("SLUICE_SLOW") else 20
 STOP_SECONDS = 30
 # Deleted in this order, so that nothing refers to what is gone.
@@ -104,7 +106,12 @@ class Gateway:
         output = (self.prefix / "output").open("ab")
         command = [self.binary, "run", "-p", str(self.prefix)]
         self.process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
+            command,
+            env={**os.environ, **ENVIRONMENT},
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
         )
         output.close()
 
