@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "admin/describe_api.h"
+#include "admin/node_status.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -40,6 +41,17 @@ http::Reply refuse_resource(std::string_view path) {
   return error_reply(404, fmt::format("Unsupported resource type: {}", path));
 }
 
+// Not about one resource, or one kind of them.
+bool is_about_the_whole(const Call& call) {
+  const auto first = call.segments.empty() ? std::string_view() : std::string_view(call.segments[0]);
+  return first == "transactions" || first == "history" || first == "status";
+}
+
+// POST /history/REVISION/rollback
+bool rolls_back(const Call& call) {
+  return call.method == http::Method::post && call.segments.size() == 3 && call.segments[2] == "rollback";
+}
+
 bool is_routed(http::Method method) {
   using http::Method;
   return method == Method::get || method == Method::put || method == Method::post || method == Method::del ||
@@ -50,8 +62,9 @@ bool is_routed(http::Method method) {
 
 Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock,
          Settings settings)
-    : settings_(std::move(settings)), validator_(validator), verbs_(store, validator, status, clock),
-      history_(store) {}
+    : settings_(std::move(settings)), status_(status), validator_(validator),
+      desk_{store, validator, clock, settings_.stream_routes}, verbs_(desk_, status), history_(store),
+      transactions_(desk_, history_, status) {}
 
 http::Reply Api::decorate(http::Reply reply) const {
   reply.headers.emplace_back("X-API-VERSION", "v3");
@@ -103,12 +116,13 @@ async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
 }
 
 async::Task<http::Reply> Api::run(http::Request& request, Call call) {
-  auto body = co_await read_body(request);
+  const bool many = !call.segments.empty() && call.segments[0] == "transactions";
+  auto body = co_await read_body(request, many ? Transactions::body_max : body_max);
   if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
   call.body = std::move(*body);
   if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
-  if (!call.segments.empty() && call.segments[0] == "history") {
-    auto told = co_await history_.handle(std::move(call));
+  if (is_about_the_whole(call)) {
+    auto told = co_await run_on_the_whole(std::move(call));
     co_return decorate(std::move(told));
   }
   call.place = find_place(call.segments, call.method);
@@ -123,6 +137,14 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
   }
   auto reply = co_await verbs_.run(std::move(call));
   co_return decorate(std::move(reply));
+}
+
+async::Task<http::Reply> Api::run_on_the_whole(Call call) {
+  const auto& first = call.segments[0];
+  if (first == "transactions") return transactions_.run(std::move(call));
+  if (first == "status") return node_status(desk_.store, status_, std::move(call));
+  if (rolls_back(call)) return transactions_.roll_back(std::move(call));
+  return history_.handle(std::move(call));
 }
 
 }  // namespace sluice::admin

@@ -7,6 +7,7 @@
 
 #include "admin/history.h"
 #include "admin/keys.h"
+#include "admin/transactions.h"
 #include "admin/verbs.h"
 #include "base/cidr.h"
 
@@ -32,11 +33,16 @@ class Api {
   http::Reply decorate(http::Reply reply) const;
   Access access(const http::Request& request, const Arguments& arguments) const;
   async::Task<http::Reply> run(http::Request& request, Call call);
+  // Transactions, the history, the status.
+  async::Task<http::Reply> run_on_the_whole(Call call);
 
   Settings settings_;
+  plugin::Status& status_;
   const plugin::Validator& validator_;
+  Desk desk_;
   Verbs verbs_;
   History history_;
+  Transactions transactions_;
 };
 
 }  // namespace sluice::admin

@@ -55,21 +55,21 @@ std::vector<std::string> split_path(std::string_view path) {
   return segments;
 }
 
-async::Task<Result<std::string>> read_body(http::Request& request) {
+async::Task<Result<std::string>> read_body(http::Request& request, std::size_t most) {
   std::string body;
-  auto too_large = [](std::int64_t size) {
+  auto too_large = [most](std::int64_t size) {
     return fail(ErrorKind::limit,
-                fmt::format("request size {} is greater than the maximum size {} allowed", size, body_max),
+                fmt::format("request size {} is greater than the maximum size {} allowed", size, most),
                 Fault::client);
   };
   if (!request.body) co_return body;
-  if (request.content_length > static_cast<std::int64_t>(body_max))
+  if (request.content_length > static_cast<std::int64_t>(most))
     co_return too_large(request.content_length);
   for (;;) {
     auto piece = co_await request.body->next();
     if (!piece) co_return std::unexpected(piece.error());
     if (piece->empty()) break;
-    if (body.size() + piece->size() > body_max) {
+    if (body.size() + piece->size() > most) {
       co_return too_large(static_cast<std::int64_t>(body.size() + piece->size()));
     }
     body.append(*piece);

@@ -46,7 +46,7 @@ std::vector<std::string> split_path(std::string_view path);
 // The largest body the Admin API takes, 1.5 MiB.
 inline constexpr std::size_t body_max = 1'572'864;
 // The whole body, or APISIX's sentence about what is wrong with it. `request` outlives the task.
-async::Task<Result<std::string>> read_body(http::Request& request);
+async::Task<Result<std::string>> read_body(http::Request& request, std::size_t most = body_max);
 
 http::Reply json_reply(int status, const json::Value& value);
 // `text` is JSON already.

@@ -22,13 +22,6 @@ constexpr std::size_t list_default = 100, list_max = 1000;
 constexpr std::size_t changes_told_max = 20;  // of one revision, in a list
 constexpr std::size_t bytes_max = std::size_t{64} << 20;
 
-std::optional<Revision> revision_of(std::string_view text) {
-  auto number = parse_unsigned(text);
-  if (!number || *number >= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-    return std::nullopt;
-  return static_cast<Revision>(*number);
-}
-
 // Whether a key is what `name` names: a kind, one resource, or what belongs to it.
 bool is_named(std::string_view key, std::string_view name) {
   if (name.empty()) return true;
@@ -38,17 +31,6 @@ bool is_named(std::string_view key, std::string_view name) {
 
 http::Reply bad_argument(std::string_view name, std::string_view what) {
   return error_reply(400, fmt::format("invalid argument {}: {}", name, what));
-}
-
-// `resource=` names something that can be there.
-std::optional<http::Reply> read_name(const Call& call, std::string& name) {
-  const auto* given = call.arguments.find("resource");
-  if (!given) return std::nullopt;
-  if (!model::find_resource(given->substr(0, given->find('/'))))
-    return bad_argument("resource",
-                        fmt::format("'{}' is no kind of resource, as routes or routes/1", *given));
-  name = given->ends_with('/') ? given->substr(0, given->size() - 1) : *given;
-  return std::nullopt;
 }
 
 // What a list of revisions is asked for.
@@ -69,7 +51,7 @@ std::optional<http::Reply> read_bound(const Call& call, std::string_view name, R
                                       std::int64_t& at_ms) {
   const auto* given = call.arguments.find(name);
   if (!given) return std::nullopt;
-  if (auto number = revision_of(*given)) {
+  if (auto number = parse_revision(*given)) {
     revision = *number;
   } else if (auto time = parse_time(*given)) {
     at_ms = *time;
@@ -80,7 +62,7 @@ std::optional<http::Reply> read_bound(const Call& call, std::string_view name, R
 }
 
 std::optional<http::Reply> read_wanted(const Call& call, Wanted& wanted) {
-  if (auto refusal = read_name(call, wanted.name)) return refusal;
+  if (auto refusal = read_resource_name(call, wanted.name)) return refusal;
   wanted.question.prefix = key_of_name(wanted.name);
   if (const auto* author = call.arguments.find("author")) wanted.author = *author;
   Revision from = 1, to = std::numeric_limits<Revision>::max() - 1;
@@ -156,6 +138,23 @@ std::unexpected<Error> not_yet(Revision wanted, Revision current) {
 
 }  // namespace
 
+std::optional<Revision> parse_revision(std::string_view text) {
+  auto number = parse_unsigned(text);
+  if (!number || *number >= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    return std::nullopt;
+  return static_cast<Revision>(*number);
+}
+
+std::optional<http::Reply> read_resource_name(const Call& call, std::string& name) {
+  const auto* given = call.arguments.find("resource");
+  if (!given) return std::nullopt;
+  if (!model::find_resource(given->substr(0, given->find('/'))))
+    return bad_argument("resource",
+                        fmt::format("'{}' is no kind of resource, as routes or routes/1", *given));
+  name = given->ends_with('/') ? given->substr(0, given->size() - 1) : *given;
+  return std::nullopt;
+}
+
 http::Reply history_error(const Error& error) {
   return error_reply(error.kind == ErrorKind::not_found ? 404 : error.kind == ErrorKind::limit ? 413 : 503,
                      error.what);
@@ -167,6 +166,7 @@ void Changes::add(Record record) {
   Change& change = at->second;
   if (fresh) {
     change.after = std::move(record.after);
+    change.revision = record.revision;
     bytes_ += size(change.after) + at->first.size();
   }
   bytes_ -= size(change.before);
@@ -184,10 +184,10 @@ async::Task<http::Reply> History::handle(Call call) {
   if (call.method != http::Method::get || segments.size() > 2) return error_reply(404, "not found");
   if (segments.size() == 1) return list(std::move(call));
   if (segments[1] == "diff") return compare(std::move(call));
-  const auto revision = revision_of(segments[1]);
+  const auto revision = parse_revision(segments[1]);
   if (!revision) return error_reply(404, fmt::format("'{}' is no revision", segments[1]));
   std::string name;
-  if (auto refusal = read_name(call, name)) return std::move(*refusal);
+  if (auto refusal = read_resource_name(call, name)) return std::move(*refusal);
   return show(*revision, std::move(name));
 }
 
@@ -258,6 +258,7 @@ async::Task<Result<Revision>> History::current() {
 }
 
 async::Task<Result<Changes>> History::changes(Revision since, Revision upto, std::string name) {
+  if (since > upto) co_return not_yet(since, upto);
   HistoryQuestion question{.since = since, .before = {upto + 1, 0}, .prefix = key_of_name(name)};
   Changes changes;
   for (bool more = true; more;) {
@@ -281,11 +282,11 @@ async::Task<Result<Changes>> History::changes(Revision since, Revision upto, std
 
 async::Task<http::Reply> History::compare(Call call) {
   std::string name;
-  if (auto refusal = read_name(call, name)) co_return std::move(*refusal);
+  if (auto refusal = read_resource_name(call, name)) co_return std::move(*refusal);
   const auto* from_text = call.arguments.find("from");
   const auto* to_text = call.arguments.find("to");
-  const auto from = from_text ? revision_of(*from_text) : std::nullopt;
-  const auto to_given = to_text ? revision_of(*to_text) : std::nullopt;
+  const auto from = from_text ? parse_revision(*from_text) : std::nullopt;
+  const auto to_given = to_text ? parse_revision(*to_text) : std::nullopt;
   if (!from) co_return bad_argument("from", "must be a revision");
   if (to_text && !to_given) co_return bad_argument("to", "must be a revision; without it, the latest");
   auto latest = co_await current();

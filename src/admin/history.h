@@ -15,6 +15,7 @@ class Changes {
  public:
   struct Change {
     std::optional<std::string> before, after;
+    store::Revision revision = 0;  // that wrote it last
   };
   // The records between, the latest first.
   void add(store::Record record);
@@ -38,16 +39,19 @@ class History {
   // What would have to be undone to be at `since` again; below `name` ("routes/1"; "": everything). Errors:
   // not_found (forgotten, or not yet there), limit (too much at once), else the store's.
   async::Task<Result<Changes>> changes(store::Revision since, store::Revision upto, std::string name);
+  async::Task<Result<store::Revision>> current();
 
  private:
   async::Task<http::Reply> list(Call call);
   async::Task<http::Reply> show(store::Revision revision, std::string name);
   async::Task<http::Reply> compare(Call call);
-  async::Task<Result<store::Revision>> current();
 
   store::Store& store_;
 };
 
+std::optional<store::Revision> parse_revision(std::string_view text);
+// The argument `resource`: a kind, or one of it; the reply that refuses it.
+std::optional<http::Reply> read_resource_name(const Call& call, std::string& name);
 // The reply for an error of the history or of the store.
 http::Reply history_error(const Error& error);
 

@@ -30,6 +30,13 @@ TEST(RevisionText, AChangeIsToldWithItsDifference) {
             R"({"resource":"routes/1","action":"delete","before":{}})");
 }
 
+TEST(RevisionText, WhatIsNotReadIsNotTold) {
+  EXPECT_EQ(json::dump(describe_change("/apisix/ssls/1", R"({"key":"old","sni":"a"})",
+                                       R"({"key":"new","sni":"a"})")),
+            R"({"resource":"ssls/1","action":"update","before":{"sni":"a"},"after":{"sni":"a"},)"
+            R"("diff":[{"path":"/key","hidden":true}]})");
+}
+
 TEST(Changes, ManyRecordsOfAKeyAreOneChange) {
   Changes changes;
   const auto record = [](std::string key, std::optional<std::string> before,

@@ -16,10 +16,39 @@ namespace {
 
 using json::Value;
 
-Value shown(const std::string& text) {
+Value read(const std::string& text) {
   auto parsed = json::parse(text);
   return parsed ? std::move(*parsed) : Value(text);
 }
+
+// Members that reading a resource does not show are left out; that they differ is said, without values.
+class Veil {
+ public:
+  explicit Veil(std::string_view key) : resource_(model::split_key(key).resource) {}
+
+  void hide_members(Value& body) const {
+    if (!resource_ || !body.is_object()) return;
+    for (const auto member : resource_->hidden) body.erase(member);
+  }
+  void hide_differences(Value& lines) const {
+    for (Value& line : lines.as_array()) {
+      if (!hides(line.text("path"))) continue;
+      line.erase("before");
+      line.erase("after");
+      line.set("hidden", true);
+    }
+  }
+
+ private:
+  bool hides(std::string_view path) const {
+    if (!resource_) return false;
+    return std::ranges::any_of(resource_->hidden, [&](std::string_view member) {
+      if (member.empty() || path.empty() || !path.substr(1).starts_with(member)) return false;
+      return path.size() == member.size() + 1 || path[member.size() + 1] == '/';
+    });
+  }
+  const model::Resource* resource_;
+};
 
 // `width` digits at `at`.
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t width) {
@@ -83,9 +112,15 @@ Value describe_change(std::string_view key, const std::optional<std::string>& be
                       const std::optional<std::string>& after) {
   auto change = Value::object({{"resource", resource_name(key)},
                                {"action", action_of(before.has_value(), after.has_value())}});
-  if (before) change.set("before", shown(*before));
-  if (after) change.set("after", shown(*after));
-  if (before && after) change.set("diff", json::difference(*change.find("before"), *change.find("after")));
+  const Veil veil(key);
+  Value old = before ? read(*before) : Value(), fresh = after ? read(*after) : Value();
+  Value lines = json::difference(old, fresh);
+  veil.hide_members(old);
+  veil.hide_members(fresh);
+  veil.hide_differences(lines);
+  if (before) change.set("before", std::move(old));
+  if (after) change.set("after", std::move(fresh));
+  if (before && after) change.set("diff", std::move(lines));
   return change;
 }
 

@@ -24,7 +24,8 @@ std::optional<std::int64_t> parse_time(std::string_view text);
 std::string_view action_of(bool existed, bool exists);
 
 // {"resource": "routes/1", "action": "update", "before": …, "after": …, "diff": […]}, where there is a
-// before, an after, and both. Texts that are no JSON are shown as they are.
+// before, an after, and both. Texts that are no JSON are shown as they are; members that a reading of the
+// resource hides are hidden here too, and a line of the difference then has "hidden" in place of values.
 json::Value describe_change(std::string_view key, const std::optional<std::string>& before,
                             const std::optional<std::string>& after);
 

@@ -35,6 +35,12 @@ void Publisher::retired(const Snapshot* snapshot) {
   });
 }
 
+std::vector<std::int64_t> Publisher::applied_by_worker() const {
+  std::vector<std::int64_t> all;
+  for (const Reader& worker : workers_) all.push_back(static_cast<std::int64_t>(worker.applied));
+  return all;
+}
+
 std::uint64_t Publisher::applied() const {
   std::uint64_t least = UINT64_MAX;
   for (const Reader& reader : workers_) least = std::min(least, reader.applied);

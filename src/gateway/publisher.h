@@ -27,6 +27,8 @@ class Publisher {
   // A worker holds `snapshot` no more. Any thread.
   void retired(const Snapshot* snapshot);
 
+  // What each worker serves by.
+  std::vector<std::int64_t> applied_by_worker() const;
   // What every worker serves by, at least.
   std::uint64_t applied() const;
   std::uint64_t published() const { return published_; }

@@ -2,6 +2,7 @@
 #include "main/process.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -288,6 +289,11 @@ async::Task<Result<Duration>> Process::applied(std::int64_t revision) {
   if (in_time) co_return publisher_.time_to_apply(wanted).value_or(Duration::zero());
   co_return fail(ErrorKind::timeout,
                  "revision " + std::to_string(revision) + " is stored, but not all workers serve by it yet");
+}
+
+std::string Process::node() const {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
 // No snapshot refers to the plugin object: each worker closes what it keeps for it, then it is deleted.

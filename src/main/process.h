@@ -43,6 +43,8 @@ class Process final : public plugin::Status {
 
   // ---- plugin::Status ----
   async::Task<Result<Duration>> applied(std::int64_t revision) override;
+  std::vector<std::int64_t> applied_by_worker() const override { return publisher_.applied_by_worker(); }
+  std::string node() const override;
   bool started() const override { return started_; }
   bool ready() const override {
     if (store_ && !store_->standing().loaded) return false;

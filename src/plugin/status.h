@@ -3,6 +3,8 @@
 // and the health checks; used on the control thread.
 #pragma once
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "async/task.h"
 #include "base/result.h"
@@ -18,6 +20,10 @@ class Status {
   // been resolved: how long it took from durable to live, zero when that is not known any more. Error: it was
   // not applied in time (the sentence says why).
   virtual async::Task<Result<Duration>> applied(std::int64_t revision) = 0;
+  // The revision that each worker serves by.
+  virtual std::vector<std::int64_t> applied_by_worker() const { return {}; }
+  // The name of this machine.
+  virtual std::string node() const { return {}; }
   // Workers run.
   virtual bool started() const = 0;
   // Every worker holds a configuration.

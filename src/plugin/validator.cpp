@@ -180,8 +180,8 @@ void Validator::check_plugin(const Resource& resource, const std::string& name, 
 }
 
 void Validator::check_credentials(const Resource& resource, std::string_view id, const Value& body,
-                                  Findings& findings) const {
-  if (!is_consumers(resource) || !find_owner) return;
+                                  Findings& findings, const FindOwner& owner_of_it) const {
+  if (!is_consumers(resource) || !owner_of_it) return;
   const auto plugins = plugins_in(resource, body);
   const bool is_credential = resource.plugins == PluginUse::credential;
   const auto user = is_credential ? model::owner_of(resource, id) : id;
@@ -189,7 +189,7 @@ void Validator::check_credentials(const Resource& resource, std::string_view id,
     const PluginType* type = find(name);
     if (!type || !type->make_consumer) continue;
     const auto credential = credential_in(*type, config);
-    const Consumer* owner = credential ? find_owner(*type, *credential) : nullptr;
+    const Consumer* owner = credential ? owner_of_it(*type, *credential) : nullptr;
     if (!owner || (owner->name == user && (!is_credential || id.ends_with("/" + owner->credential_id))))
       continue;
     const auto who = owner->credential_id.empty()

@@ -16,6 +16,9 @@
 
 namespace sluice::plugin {
 
+// Who has a credential; null when nobody has.
+using FindOwner = std::function<const Consumer*(const PluginType&, std::string_view credential)>;
+
 class Validator {
  public:
   // `enabled` in the order they run; outlives the validator.
@@ -28,7 +31,7 @@ class Validator {
   // What only the running configuration tells: a credential that another consumer has. Asked of what passed
   // `check` before it is stored.
   void check_credentials(const model::Resource& resource, std::string_view id, const json::Value& body,
-                         json::Findings& findings) const;
+                         json::Findings& findings, const FindOwner& owner_of_it) const;
   // What `body` lets a consumer be known by, each with its plugin.
   std::vector<std::string> credentials_in(const model::Resource& resource, const json::Value& body) const;
   // Of a resource's fields alone, without plugins: what `/schema/validate` asks.
@@ -39,7 +42,7 @@ class Validator {
   const PluginType* find(std::string_view name) const;
 
   // Who has that credential: set by main/ to ask the latest configuration. Null when nobody has.
-  std::function<const Consumer*(const PluginType&, std::string_view credential)> find_owner;
+  FindOwner find_owner;
 
  private:
   void check_plugins(const model::Resource& resource, const json::Value& body,

@@ -63,7 +63,8 @@ std::string duplicate(std::string_view resource, std::string_view id, std::strin
   auto config = json::Value::object({{"key", key}});
   auto plugins = json::Value::object({{"sample", std::move(config)}});
   validator.check_credentials(*model::find_resource(resource), id,
-                              json::Value::object({{"plugins", std::move(plugins)}}), findings);
+                              json::Value::object({{"plugins", std::move(plugins)}}), findings,
+                              validator.find_owner);
   return findings.sentence();
 }
 

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& resource : model::resources()) {
     json::Findings findings;
     json::Reader reader(findings, "", "invalid configuration: ");
-    resource.check(*body, reader);
+    resource.check("1", *body, reader);
     (void)findings.sentence();
     (void)json::dump(json::to_value(findings.problems));
   }

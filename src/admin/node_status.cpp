@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/node_status.h"
+
+#include <algorithm>
+
+#include "model/resources.h"
+
+namespace sluice::admin {
+
+using json::Value;
+
+async::Task<http::Reply> node_status(store::Store& store, const plugin::Status& status, Call call) {
+  if (call.method != http::Method::get || call.segments.size() != 1) co_return error_reply(404, "not found");
+  auto body = Value::object({{"node", status.node()}});
+  const std::string prefix(model::key_prefix);
+  auto page = co_await store.list(prefix, std::string(), 1);
+  if (page) body.set("stored_revision", page->revision);
+  else body.set("error", page.error().what);
+  const auto applied = status.applied_by_worker();
+  if (!applied.empty()) body.set("applied_revision", *std::ranges::min_element(applied));
+  auto workers = Value::array();
+  for (std::size_t i = 0; i < applied.size(); ++i)
+    workers.push_back(Value::object({{"worker", i}, {"applied_revision", applied[i]}}));
+  body.set("workers", std::move(workers));
+  auto elsewhere = status.store();
+  body.set("store", elsewhere.is_null() ? Value::object({{"provider", "embedded"}}) : std::move(elsewhere));
+  co_return json_reply(200, body);
+}
+
+}  // namespace sluice::admin
