@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lets the disk below the store run full, before the gateway starts and while it runs.
 
-full_disk.py [--binary PATH]. The disk is a small file system in memory, mounted in a namespace of the gateway's
-own; where that is not allowed the storm says so and counts nothing but that it asked.
+full_disk.py [--binary PATH]. The disk is a small file system in memory, mounted in a namespace of the
+gateway's own; where that is not allowed the storm says so and counts nothing but that it asked.
 """
 
 import json
