@@ -51,7 +51,7 @@ void AwsSecrets::describe(json::Fields& field) {
       .pattern(uri_pattern);
 }
 
-void GcpSecrets::Account::describe(json::Fields& field) {
+void GcpAccount::describe(json::Fields& field) {
   field("client_email", client_email, "The service account.").required();
   field("private_key", private_key, "Its private key, PEM.").required();
   field("project_id", project_id, "The project.").required();

@@ -25,15 +25,17 @@ struct AwsSecrets : SecretManager {
   void describe(json::Fields& field);
 };
 
+// A service account of Google's.
+struct GcpAccount {
+  std::string client_email, private_key, project_id;
+  std::string token_uri = "https://oauth2.googleapis.com/token";
+  std::vector<std::string> scope{"https://www.googleapis.com/auth/cloud-platform"};
+  std::string entries_uri = "https://secretmanager.googleapis.com/v1";
+  void describe(json::Fields& field);
+};
+
 struct GcpSecrets : SecretManager {
-  struct Account {
-    std::string client_email, private_key, project_id;
-    std::string token_uri = "https://oauth2.googleapis.com/token";
-    std::vector<std::string> scope{"https://www.googleapis.com/auth/cloud-platform"};
-    std::string entries_uri = "https://secretmanager.googleapis.com/v1";
-    void describe(json::Fields& field);
-  };
-  std::optional<Account> auth_config;  // this or auth_file
+  std::optional<GcpAccount> auth_config;  // this or auth_file
   std::string auth_file;
   bool ssl_verify = true;
   void describe(json::Fields& field);
