@@ -52,6 +52,21 @@ bool rolls_back(const Call& call) {
   return call.method == http::Method::post && call.segments.size() == 3 && call.segments[2] == "rollback";
 }
 
+// `?ttl=` seconds.
+std::optional<http::Reply> read_ttl(Call& call) {
+  const auto* given = call.arguments.find("ttl");
+  if (!given) return std::nullopt;
+  constexpr double seconds_max = 315'360'000;  // ten years
+  const auto seconds = parse_number(*given);
+  if (!seconds) return error_reply(400, "invalid argument ttl: should be a number");
+  if (*seconds <= 0 || *seconds > seconds_max)
+    return error_reply(
+        400,
+        fmt::format("invalid argument ttl: should be more than 0 and at most {:.0f} seconds", seconds_max));
+  call.ttl = std::chrono::ceil<Duration>(std::chrono::duration<double>(*seconds));
+  return std::nullopt;
+}
+
 bool is_routed(http::Method method) {
   using http::Method;
   return method == Method::get || method == Method::put || method == Method::post || method == Method::del ||
@@ -129,12 +144,7 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
   if (call.place.name == "stream_routes" && !settings_.stream_routes)
     co_return decorate(error_reply(400, "stream mode is disabled, can not add stream routes"));
   if (!call.place.resource) co_return decorate(refuse_resource(call.place.name));
-  if (const auto* ttl = call.arguments.find("ttl")) {
-    auto sentence = parse_number(*ttl)
-                        ? "invalid argument ttl: this version stores without a time limit; leave it out"
-                        : "invalid argument ttl: should be a number";
-    co_return decorate(error_reply(400, sentence));
-  }
+  if (auto refusal = read_ttl(call)) co_return decorate(std::move(*refusal));
   auto reply = co_await verbs_.run(std::move(call));
   co_return decorate(std::move(reply));
 }

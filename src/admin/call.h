@@ -39,6 +39,7 @@ struct Call {
   std::string body;  // as sent; "" when there was none
   store::Author author;
   Place place;
+  Duration ttl = Duration::zero();  // what is written stays for so long; zero: for good
 };
 
 std::vector<std::string> split_path(std::string_view path);

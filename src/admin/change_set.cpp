@@ -341,6 +341,7 @@ store::Transaction ChangeSet::transaction(const Order& order) {
     write.key = draft.key();
     if (!draft.body) continue;
     write.value = draft.text;
+    write.ttl = draft.ttl;
     for (const auto& reference : draft.findings.references) {
       if (const Resource* target = model::find_resource(reference.resource))
         write.references.push_back(model::key_of(*target, reference.id));

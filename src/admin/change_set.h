@@ -29,6 +29,7 @@ struct Draft {
   std::optional<store::Entry> previous;  // what stands there now
   std::string path;                // stands before the paths of its problems: "/operations/3/value"
   std::string text;                // as it is stored; empty: made of the body, with its times
+  Duration ttl = Duration::zero();  // how long it stays; zero: for good
   bool only_if_unchanged = false;  // since `previous` was read
   bool keeps_times = false;        // the body may bring its times
   bool sets_update_time = true;

@@ -136,6 +136,7 @@ async::Task<http::Reply> Verbs::remove(Call call) {
 
 async::Task<std::optional<http::Reply>> Verbs::save(Call call, Draft draft) {
   ChangeSet changes(desk_);
+  draft.ttl = call.ttl;
   changes.add(std::move(draft));
   auto checked = co_await changes.check();
   if (!checked) co_return store_failed(checked.error());

@@ -33,7 +33,7 @@ std::unexpected<Error> behind() {
 EtcdTransaction::EtcdTransaction(EtcdClient& client, const EtcdFollower& follower, const Mirror& mirror,
                                  async::Signal& moved, Transaction transaction)
     : client_(client), follower_(follower), mirror_(mirror), moved_(moved),
-      transaction_(std::move(transaction)),
+      transaction_(std::move(transaction)), leases_(transaction_.writes.size()),
       guarded_(std::ranges::any_of(transaction_.conditions,
                                    [](const Condition& c) { return c.kind == Kind::unreferenced; })) {}
 
@@ -43,6 +43,8 @@ std::span<const Write> EtcdTransaction::writes() const {
 
 async::Task<Result<Committed>> EtcdTransaction::run(Revision written) {
   seen_ = written;
+  auto leased = co_await take_leases();
+  if (!leased) co_return not_stored(leased.error());
   for (int i = 0; i < tries_max; ++i) {
     Result<Step> step = Step::go_on;
     if (guarded_) {
@@ -58,6 +60,20 @@ async::Task<Result<Committed>> EtcdTransaction::run(Revision written) {
   }
   co_return not_stored({ErrorKind::conflict, Fault::peer,
                         "others write too often for the references to be checked", true});
+}
+
+// One whose transaction is refused afterwards ends by itself.
+async::Task<Result<>> EtcdTransaction::take_leases() {
+  for (std::size_t i = 0; i < writes().size(); ++i) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(writes()[i].ttl).count();
+    if (seconds <= 0 || !writes()[i].value) continue;
+    auto question = Value::object({{"TTL", std::to_string(seconds)}});
+    auto answer = co_await client_.call("/v3/lease/grant", std::move(question), Again::safe);
+    if (!answer) co_return std::unexpected(answer.error());
+    leases_[i] = answer->text("ID");
+    if (leases_[i].empty()) co_return fail(ErrorKind::protocol, "a lease was granted without a number");
+  }
+  co_return Result<>();
 }
 
 async::Task<bool> EtcdTransaction::wait_for(Revision revision) {
@@ -131,9 +147,11 @@ Value EtcdTransaction::question() const {
       compare.push_back(etcd::compare_created(key, condition.kind == Kind::exists));
     failure.push_back(etcd::range_operation({.keys = {key, ""}}));
   }
-  for (const Write& write : writes()) {
+  for (std::size_t i = 0; i < writes().size(); ++i) {
+    const Write& write = writes()[i];
     const std::string key = follower_.outer(write.key);
-    success.push_back(write.value ? etcd::put_operation(key, *write.value) : etcd::remove_operation(key));
+    success.push_back(write.value ? etcd::put_operation(key, *write.value, leases_[i])
+                                  : etcd::remove_operation(key));
   }
   return Value::object(
       {{"compare", std::move(compare)}, {"success", std::move(success)}, {"failure", std::move(failure)}});

@@ -27,6 +27,8 @@ class EtcdTransaction {
 
  private:
   enum class Step : std::uint8_t { decided, go_on, again };
+  // Every write of a time of its own gets a lease.
+  async::Task<Result<>> take_leases();
   async::Task<bool> wait_for(Revision revision);
   async::Task<Result<Step>> look_for_referrers();
   async::Task<Result<Step>> check_referrer(std::size_t condition, std::string by, Revision modified);
@@ -43,6 +45,7 @@ class EtcdTransaction {
   const Mirror& mirror_;
   async::Signal& moved_;
   Transaction transaction_;
+  std::vector<std::string> leases_;  // of the writes; "" for good
   bool guarded_;
   Revision guarded_since_ = 0;  // of the mirror in which nobody refers
   Revision seen_ = 0;           // a write that the mirror has yet to know

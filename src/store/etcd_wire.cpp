@@ -161,8 +161,9 @@ Value compare_untouched_since(const KeyRange& keys, Revision since) {
   return compare;
 }
 
-Value put_operation(const std::string& key, std::string_view value) {
+Value put_operation(const std::string& key, std::string_view value, const std::string& lease) {
   Value put = key_of(key);
+  if (!lease.empty()) put.set("lease", lease);
   put.set("value", encoded(value));
   put.set("prev_kv", true);
   return Value::object({{"request_put", std::move(put)}});

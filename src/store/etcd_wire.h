@@ -41,7 +41,8 @@ Result<RangeAnswer> read_range(const json::Value& answer);
 json::Value compare_created(const std::string& key, bool exists);
 json::Value compare_modified(const std::string& key, Revision is);
 json::Value compare_untouched_since(const KeyRange& keys, Revision since);
-json::Value put_operation(const std::string& key, std::string_view value);
+// `lease` is the number of one that was granted; "" keeps the key for good.
+json::Value put_operation(const std::string& key, std::string_view value, const std::string& lease = {});
 json::Value remove_operation(const std::string& key);
 json::Value range_operation(const RangeQuestion& question);
 

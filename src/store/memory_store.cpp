@@ -69,6 +69,10 @@ bool MemoryStore::holds(const Condition& condition, const Transaction& transacti
 
 async::Task<Result<Committed>> MemoryStore::transact(Transaction transaction) {
   if (!broken_.empty()) return Result<Committed>(fail(ErrorKind::system, broken_));
+  for (const auto& write : transaction.writes) {
+    if (write.ttl > Duration::zero())
+      return Result<Committed>(fail(ErrorKind::system, "a store in memory keeps everything for good"));
+  }
   Committed result;
   for (const auto& condition : transaction.conditions) {
     if (!holds(condition, transaction, result.by)) {

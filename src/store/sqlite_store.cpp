@@ -122,6 +122,22 @@ class Replay final : public Job {
   Result<std::vector<Change>> missed_;
 };
 
+// Removes what has been kept for its time.
+class RemoveDue final : public Job {
+ public:
+  Result<> run(Tables& tables, std::int64_t now_ms, std::vector<Change>& changes) override {
+    return tables.remove_due(now_ms, changes);
+  }
+  bool writes() const override { return true; }
+  void finish(const std::vector<Change>&) override {}
+};
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 // What goes back to the loop after a batch.
 struct Delivery {
   std::vector<Change> changes;
@@ -199,6 +215,7 @@ class SqliteStore final : public Store {
 
  private:
   static constexpr std::size_t batch_max = 512;
+  static constexpr std::int64_t lease_step_ms = 10'000;
   struct Alive {
     SqliteStore* store;
   };
@@ -235,15 +252,8 @@ class SqliteStore final : public Store {
   void work() {
     for (;;) {
       std::vector<std::unique_ptr<Job>> batch;
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
-        if (queue_.empty()) return;
-        while (!queue_.empty() && batch.size() < batch_max) {
-          batch.push_back(std::move(queue_.front()));
-          queue_.pop_front();
-        }
-      }
+      if (!take_batch(batch)) return;
+      if (batch.empty()) continue;
       auto delivery = std::make_unique<Delivery>();
       run_batch(batch, delivery->changes);
       delivery->jobs = std::move(batch);
@@ -253,15 +263,34 @@ class SqliteStore final : public Store {
     }
   }
 
+  // What is to be done next, perhaps nothing yet; false when the store ends and all is done.
+  bool take_batch(std::vector<std::unique_ptr<Job>>& batch) {
+    std::unique_lock lock(mutex_);
+    const auto ready = [this] { return ending_ || !queue_.empty(); };
+    const auto due = tables_->next_due_ms();
+    if (due == LeaseTable::never) {
+      wake_.wait(lock, ready);
+    } else {  // in steps, for the clock may be set
+      const auto left = std::clamp<std::int64_t>(due - wall_ms(), 0, lease_step_ms);
+      wake_.wait_for(lock, std::chrono::milliseconds(left), ready);
+    }
+    if (ending_ && queue_.empty()) return false;
+    if (tables_->next_due_ms() <= wall_ms()) batch.push_back(std::make_unique<RemoveDue>());
+    while (!queue_.empty() && batch.size() < batch_max) {
+      batch.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    return true;
+  }
+
   void run_batch(std::vector<std::unique_ptr<Job>>& batch, std::vector<Change>& changes) {
     bool writes = std::ranges::any_of(batch, [](const auto& job) { return job->writes(); });
-    auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
+    const auto now = wall_ms();
     Result<> good;
     if (writes) good = tables_->begin();
     for (auto& job : batch) {
       if (!good) break;
-      auto done = job->run(*tables_, now.count(), changes);
+      auto done = job->run(*tables_, now, changes);
       if (!done && job->writes()) good = std::move(done);
     }
     if (good && writes) good = tables_->commit();
@@ -276,7 +305,7 @@ class SqliteStore final : public Store {
       if (job->writes()) {
         job->undo(good.error());
       } else {
-        (void)job->run(*tables_, now.count(), changes);  // it may have read what is not there any more
+        (void)job->run(*tables_, now, changes);  // it may have read what is not there any more
       }
     }
   }

@@ -89,7 +89,7 @@ TEST(SqliteStore, RefusesWhatItCannotUseWithOneSentence) {
   }
   auto database = *Database::open(folder / "newer.db", Database::Mode::read_write);
   ASSERT_TRUE(database.run("PRAGMA user_version=7"));
-  EXPECT_NE(opening_error(folder / "newer.db").find("has format 7, this version reads up to 2"),
+  EXPECT_NE(opening_error(folder / "newer.db").find("has format 7, this version reads up to 3"),
             std::string::npos);
   auto other = *Database::open(folder / "other.db", Database::Mode::read_write);
   ASSERT_TRUE(other.run("CREATE TABLE x (y)"));
@@ -224,6 +224,58 @@ TEST(SqliteStore, AFileOfFormat1KeepsItsEntries) {
   auto slice = *wait(loop, store->history({}));
   EXPECT_EQ(slice.kept_since, 4);
   EXPECT_EQ(slice.records.front().before, "v");
+}
+
+Transaction leased(std::string key, Duration ttl) {
+  auto transaction = put(std::move(key), "{}");
+  transaction.writes.front().ttl = ttl;
+  return transaction;
+}
+
+std::string keys_of(const std::vector<Change>& changes) {
+  std::string keys;
+  for (const auto& change : changes) keys.append(keys.empty() ? "" : " ").append(change.key);
+  return keys;
+}
+
+// What has been kept for its time goes, in the name of "ttl", also when the gateway was away at that moment.
+TEST(Tables, LeasesEnd) {
+  Folder folder;
+  const std::string path = folder / "store.db";
+  std::vector<Change> changes;
+  {
+    auto tables = *Tables::open({.path = path});
+    ASSERT_TRUE(tables->begin());
+    EXPECT_EQ(tables->next_due_ms(), LeaseTable::never);
+    tables->apply(leased("/apisix/routes/1", 2s), 1'000, changes);
+    tables->apply(leased("/apisix/routes/2", 1s), 1'000, changes);
+    tables->apply(leased("/apisix/routes/3", 1s), 1'000, changes);
+    tables->apply(put("/apisix/routes/3", "{}"), 1'000, changes);  // for good now
+    tables->apply(leased("/apisix/consumers/a", 3s), 1'000, changes);
+    tables->apply(put("/apisix/consumers/a/credentials/1", "{}"), 1'000, changes);
+    ASSERT_TRUE(tables->commit());
+    ASSERT_TRUE(tables->begin());
+    tables->apply(leased("/apisix/routes/4", 1ms), 1'000, changes);
+    tables->rollback();
+    EXPECT_EQ(tables->next_due_ms(), 2'000);
+  }
+  auto tables = *Tables::open({.path = path});
+  EXPECT_EQ(tables->next_due_ms(), 2'000);
+  const auto removed_at = [&](std::int64_t now_ms) {
+    changes.clear();
+    EXPECT_TRUE(tables->begin());
+    EXPECT_TRUE(tables->remove_due(now_ms, changes));
+    EXPECT_TRUE(tables->commit());
+    return keys_of(changes);
+  };
+  EXPECT_EQ(removed_at(1'999), "");
+  EXPECT_EQ(removed_at(2'000), "/apisix/routes/2");
+  EXPECT_EQ(removed_at(9'000), "/apisix/routes/1 /apisix/consumers/a/credentials/1 /apisix/consumers/a");
+  EXPECT_EQ(tables->next_due_ms(), LeaseTable::never);
+  EXPECT_TRUE(tables->get("/apisix/routes/3")->has_value());
+  auto history = tables->history({.prefix = "/apisix/routes/2"});
+  ASSERT_TRUE(history && !history->records.empty());
+  EXPECT_EQ(history->records.front().author.name, "ttl");
 }
 
 }  // namespace

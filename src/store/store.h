@@ -53,6 +53,8 @@ struct Write {
   // Keys of other entries that this value names. A store that others write to as well reads them out of the
   // values instead.
   std::vector<std::string> references;
+  // How long the value stays; then it is removed, in the name of the author "ttl". Zero: for good.
+  Duration ttl = Duration::zero();
 };
 
 struct Transaction {

@@ -12,10 +12,12 @@
 #include <cstdio>
 #include <ctime>
 
+#include "model/resources.h"
+
 namespace sluice::store {
 namespace {
 
-constexpr std::int64_t format_version = 2;
+constexpr std::int64_t format_version = 3;
 constexpr std::int64_t ids_at_once = 1000;
 
 constexpr const char* schema = R"(
@@ -125,15 +127,18 @@ Result<> Tables::create(std::int64_t version) {
   return commit();
 }
 
-// Format 1 had a history without what stood there before: it is left behind.
+// Format 1 had a history without what stood there before: it is left behind. Format 2 knew no leases.
 Result<> Tables::bring_up_to_date(std::int64_t version) {
   if (version == format_version) return {};
   if (version == 1) {
     if (auto dropped = database_.run("DROP TABLE history"); !dropped) return dropped;
   }
-  auto revision = database_.number("SELECT value FROM meta WHERE name='revision'");
-  if (!revision) return std::unexpected(revision.error());
-  if (auto made = HistoryTable::create(database_, *revision); !made) return made;
+  if (version < 2) {
+    auto revision = database_.number("SELECT value FROM meta WHERE name='revision'");
+    if (!revision) return std::unexpected(revision.error());
+    if (auto made = HistoryTable::create(database_, *revision); !made) return made;
+  }
+  if (auto made = LeaseTable::create(database_); !made) return made;
   return database_.run(fmt::format("PRAGMA user_version={}", format_version).c_str());
 }
 
@@ -164,6 +169,7 @@ Result<> Tables::prepare() {
   if (!ids) return std::unexpected(ids.error());
   revision_ = revision_saved_ = *revision;
   next_id_ = ids_reserved_ = *ids;
+  if (auto ready = leases_.prepare(database_); !ready) return ready;
   return history_.prepare(database_, options_.history);
 }
 
@@ -184,6 +190,7 @@ void Tables::rollback() {
   if (database_.in_transaction()) (void)database_.run("ROLLBACK");
   revision_ = revision_saved_;
   history_.rolled_back();
+  if (leases_.next_ms() != LeaseTable::never) (void)leases_.refresh();
   ids_reserved_ = std::min(ids_reserved_, next_id_);  // a reservation that was not kept is made again
 }
 
@@ -297,12 +304,35 @@ Result<> Tables::write(const Write& write, const Transaction& transaction, Commi
   } else {
     done = remove_.bind(0, write.key).run();
   }
+  const auto ttl_ms = std::chrono::ceil<std::chrono::milliseconds>(write.ttl).count();
+  const bool leased = write.value && ttl_ms > 0;
+  if (done) done = leases_.set(write.key, leased ? now_ms_ + ttl_ms : LeaseTable::never);
   if (!done) return done;
   changes.push_back({revision_, write.key, write.value, created});
   Record record{revision_, static_cast<std::int64_t>(result.written.size()), now_ms_, transaction.author,
                 transaction.note, write.key, {}, write.value};
   if (existed) record.before = std::move((*found)->value);
   return history_.write(record, created);
+}
+
+Result<> Tables::remove_due(std::int64_t now_ms, std::vector<Change>& changes) {
+  auto keys = leases_.due(now_ms);
+  if (!keys) return std::unexpected(keys.error());
+  Transaction transaction;
+  transaction.author.name = "ttl";
+  for (auto& key : *keys) {
+    const auto* resource = model::split_key(key).resource;
+    const auto* child = resource == nullptr ? nullptr : model::child_of(*resource);
+    if (child != nullptr) {
+      auto below = list(fmt::format("{}/{}/", key, child->path), "", 10'000);
+      if (!below) return std::unexpected(below.error());
+      for (auto& entry : below->entries) transaction.writes.push_back({std::move(entry.key), {}, {}});
+    }
+    transaction.writes.push_back({std::move(key), {}, {}});
+  }
+  auto removed = apply(transaction, now_ms, changes);
+  if (!removed) return std::unexpected(removed.error());
+  return leases_.refresh();
 }
 
 Result<> Tables::set_references(const Write& write) {

@@ -10,6 +10,7 @@
 
 #include "store/database.h"
 #include "store/history_table.h"
+#include "store/lease_table.h"
 #include "store/store.h"
 
 namespace sluice::store {
@@ -41,6 +42,10 @@ class Tables {
   }
   // Inside begin … commit. Appends what changed.
   Result<Committed> apply(const Transaction& transaction, std::int64_t now_ms, std::vector<Change>& changes);
+  // The same: removes what has been kept for its time, and what belongs to it.
+  Result<> remove_due(std::int64_t now_ms, std::vector<Change>& changes);
+  // When there is something to remove, Unix time in milliseconds.
+  std::int64_t next_due_ms() const { return leases_.next_ms(); }
   Result<std::int64_t> next_id();
   Result<> backup(const std::string& path);
   Revision revision() const { return revision_; }
@@ -71,6 +76,7 @@ class Tables {
   std::int64_t ids_reserved_ = 0;  // below this no id needs a write
   std::int64_t now_ms_ = 0;        // of the latest transaction
   HistoryTable history_;
+  LeaseTable leases_;
   Statement get_, list_, put_, remove_, refer_, unrefer_, referrers_, meta_;
 };
 
