@@ -13,7 +13,7 @@ json::Names enum_names(Ssl::Type) {
   return names;
 }
 
-void Ssl::Client::describe(json::Fields& field) {
+void ClientCertificates::describe(json::Fields& field) {
   field("ca", ca, "Certificates of those who sign client certificates, PEM.")
       .required()
       .length(certificate_min, pem_max);

@@ -9,23 +9,24 @@
 
 namespace sluice::model {
 
+// What clients have to show.
+struct ClientCertificates {
+  std::string ca;  // PEM
+  std::int32_t depth = 1;
+  std::vector<std::string> skip_mtls_uri_regex;
+  void describe(json::Fields& field);
+};
+
 struct Ssl : Common {
   enum class Type : std::uint8_t { server, client };
   friend json::Names enum_names(Type);
-  // What clients have to show.
-  struct Client {
-    std::string ca;  // PEM
-    std::int32_t depth = 1;
-    std::vector<std::string> skip_mtls_uri_regex;
-    void describe(json::Fields& field);
-  };
 
   Type type = Type::server;
   std::string cert, key;                 // PEM
   std::vector<std::string> certs, keys;  // further pairs, of other algorithms
   std::string sni;                       // this or snis
   std::vector<std::string> snis;
-  std::optional<Client> client;
+  std::optional<ClientCertificates> client;
   std::int32_t status = 1;                 // 0: not used
   std::vector<std::string> ssl_protocols;  // none: those of config.yaml
   void describe(json::Fields& field);

@@ -37,10 +37,10 @@ void follow(std::string_view bytes, std::size_t piece) {
 
 void read_file(std::string_view text, store::FileFormat format) {
   json::Findings findings;
-  const store::CheckResource check = [](const model::Resource& resource, std::string_view,
+  const store::CheckResource check = [](const model::Resource& resource, std::string_view id,
                                         const json::Value& body, json::Findings& found) {
     json::Reader reader(found);
-    resource.check(body, reader);
+    resource.check(id, body, reader);
   };
   (void)store::read_config_file(text, format, check, findings);
 }
