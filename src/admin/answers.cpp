@@ -15,7 +15,8 @@ http::Reply store_failed(const Error& error) { return error_reply(503, error.wha
 http::Reply refused_reply(const ChangeSet& changes) {
   for (const Draft& draft : changes.drafts()) {
     if (!draft.findings.ok() || !draft.without_owner) continue;
-    const auto owner = model::split_key(model::owner_key_of(draft.key()));
+    const auto key = model::owner_key_of(draft.key());
+    const auto owner = model::split_key(key);
     return error_reply(404, fmt::format("{} not found", owner.resource->kind));
   }
   return problems_reply(changes.findings());

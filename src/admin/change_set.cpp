@@ -81,7 +81,8 @@ json::Findings ChangeSet::findings() const {
     copy(draft.findings.problems, all.problems);
     copy(draft.findings.warnings, all.warnings);
     if (!draft.without_owner) continue;
-    const auto owner = model::split_key(model::owner_key_of(draft.key()));
+    const auto key = model::owner_key_of(draft.key());
+    const auto owner = model::split_key(key);  // looks into the key
     copy({{"", fmt::format("{} [{}] is not there", owner.resource->kind, owner.id), {}}}, all.problems);
   }
   return all;
