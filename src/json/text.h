@@ -32,6 +32,10 @@ enum class Style : std::uint8_t { compact, pretty };
 // since no parser here lets one in.
 std::string dump(const Value& value, Style style = Style::compact);
 void append(std::string& out, const Value& value);
+// YAML in blocks, with a line end; `parse_yaml` reads it back as the same value, and so do readers of
+// YAML 1.1. Texts that a reader might take for something else are quoted, those of several lines stand as
+// they are where they can, and nothing in it looks like a variable of json/environment.h. Numbers as above.
+std::string dump_yaml(const Value& value);
 // A string with its quotes.
 void append_quoted(std::string& out, std::string_view text);
 

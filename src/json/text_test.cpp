@@ -143,5 +143,33 @@ TEST(Yaml, AliasBombIsRefused) {
   EXPECT_FALSE(parse_yaml(bomb, {.values = 100000}));
 }
 
+TEST(Yaml, WhatIsWrittenIsReadBack) {
+  auto value = parse(
+      R"({"routes":[{"id":"1","uri":"/a/*","on":"on","nodes":{"10.0.0.1:80":1},)"
+      R"("empty":[{},[]],"list":[[1,2],"a b"]}],"cert":"-----BEGIN\nab=\n-----END\n",)"
+      R"("half":1.5,"big":1e300,"none":null,"env":"${{HOME}}","star":"*"})");
+  ASSERT_TRUE(value);
+  const auto written = dump_yaml(*value);
+  EXPECT_EQ(
+      written,
+      "routes:\n  - id: \"1\"\n    uri: /a/*\n    \"on\": \"on\"\n    nodes:\n      \"10.0.0.1:80\": 1\n"
+      "    empty:\n      - {}\n      - []\n    list:\n      - - 1\n        - 2\n      - a b\n"
+      "cert: |\n  -----BEGIN\n  ab=\n  -----END\nhalf: 1.5\nbig: 1.0e+300\nnone: null\n"
+      "env: \"\\x24{{HOME}}\"\nstar: \"*\"\n");
+  auto again = parse_yaml(written);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, *value);
+}
+
+TEST(Yaml, LongKeysAndAwkwardTextsComeBack) {
+  auto value = Value::object({{std::string(3000, 'k'), Value::array({1, Value::object({{"a", 1}})})},
+                              {"spaces", " a\n  b\n"},
+                              {"separators", "a\xe2\x80\xa8 b\xc2\x85"},
+                              {"no line end", "a\nb"}});
+  auto again = parse_yaml(dump_yaml(value));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, value);
+}
+
 }  // namespace
 }  // namespace sluice::json
