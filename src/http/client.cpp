@@ -45,6 +45,11 @@ class Client::Exchange final : public Streamed {
   }
 
   int status() const override { return response_.status; }
+  Fields headers() const {
+    Fields copied;
+    for (const Header& header : response_.headers) copied.emplace_back(header.name, header.value);
+    return copied;
+  }
   async::Task<Result<std::string_view>> next() override {
     if (response_.body == nullptr || response_.body->ended()) return Result<std::string_view>("");
     return response_.body->next();
@@ -104,7 +109,7 @@ async::Task<Result<Client::Answer>> Client::ask(Question question) {
   if (!exchange) co_return std::unexpected(exchange.error());
   auto body = co_await (*exchange)->rest(deadline, answer_max);
   if (!body) co_return std::unexpected(body.error());
-  Answer answer{(*exchange)->status(), std::move(*body)};
+  Answer answer{(*exchange)->status(), std::move(*body), (*exchange)->headers()};
   auto connection = (*exchange)->release();
   if (connection != nullptr && idle_.size() < idle_max) idle_.push_back(std::move(connection));
   co_return answer;

@@ -41,6 +41,7 @@ class Client {
   struct Answer {
     int status = 0;
     std::string body;
+    Fields headers;
   };
 
   // A response that is read while it comes.
