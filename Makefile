@@ -63,6 +63,9 @@ docs: build ## Write docs/reference from the schemas that the gateway itself tel
 
 install: build ## Install the gateway below PREFIX (/usr/local), DESTDIR honoured
 	install -Dm755 build/release/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	build/release/sluice completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluice
+	build/release/sluice completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sluice
 	install -Dm644 packaging/sluice.service $(DESTDIR)/lib/systemd/system/sluice.service
 	sed -i 's|@PREFIX@|$(PREFIX)|g' $(DESTDIR)/lib/systemd/system/sluice.service
 	[ -e $(DESTDIR)/etc/sluice/conf/config.yaml ] || \

@@ -31,7 +31,8 @@ MAY_SEE = {
     "script": LOW + ["store", "upstream", "plugin"],
     "gateway": LOW + ["store", "upstream", "plugin"],
     "admin": LOW + ["store", "upstream", "plugin"],
-    "main": LOW + ["store", "upstream", "plugin", "plugins", "script", "gateway", "admin"],
+    "cli": LOW + ["store"],
+    "main": LOW + ["store", "upstream", "plugin", "plugins", "script", "gateway", "admin", "cli"],
 }
 
 # Third-party headers by their first letters, and the folders that may include them ("*": all).

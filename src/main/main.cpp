@@ -9,6 +9,7 @@
 
 #include "main/command_line.h"
 #include "main/gateway_run.h"
+#include "main/operator.h"
 #include "main/outcome.h"
 #include "main/pid_file.h"
 #include "main/supervisor.h"
@@ -119,6 +120,7 @@ constexpr Verb verbs[] = {
 int main(int count, char** words) {
   const auto parsed = main::parse_command_line(count, words);
   if (const auto* code = std::get_if<main::ExitCode>(&parsed)) return *code;
+  if (const auto* asked = std::get_if<cli::Command>(&parsed)) return main::run_for_operator(*asked);
   const auto& command = std::get<Command>(parsed);
   for (const Verb& verb : verbs) {
     if (verb.name == command.verb) return verb.run(command);

@@ -7,7 +7,7 @@ import threading
 
 import names
 from client import SECONDS, Connection, raw_exchange, request_bytes
-from expect import check
+from expect import check, check_json, compare
 from gateway import KEY
 from language import Comma, Failure, Text
 from upstream import Upstream, deadline
@@ -61,6 +61,13 @@ class Words:
         if not name.endswith(":"):
             raise Failure(f'a header is written `Name: value` or "Name: value", not {name}')
         return name[:-1], str(self.take("a header's value"))
+
+
+class Printed:
+    """What a program has printed, as far as clauses ask for it."""
+
+    def __init__(self, text):
+        self.body = text
 
 
 class Runner:
@@ -408,6 +415,7 @@ class Runner:
         """file PATH "text" or {json}: below the prefix, in one step."""
         path = self.gateway.prefix / str(words[1])
         text = words[2] if isinstance(words[2], str) else json.dumps(words[2])
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.name + ".new")
         beside.write_bytes(raw(text))
         beside.replace(path)
@@ -428,13 +436,24 @@ class Runner:
             raise Failure(f"the gateway cannot {verb}")
 
     def do_sluice(self, words):
-        """sluice ARGUMENT... expect exit N, output has "..." """
+        """sluice ARGUMENT... [input "text"] expect exit N, output has "...", json a.b is ... """
         before, clauses = split_expect(words)
-        command = [self.gateway.binary, *[str(word) for word in before[1:]]]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS * 4, check=False)
-        told = done.stdout + done.stderr
+        arguments, told = [str(word) for word in before[1:]], None
+        if len(before) > 2 and before[-2] == "input" and not isinstance(before[-2], Text):
+            arguments, told = arguments[:-2], before[-1]
+        done = subprocess.run(
+            [self.gateway.binary, *arguments],
+            capture_output=True,
+            input=(told if isinstance(told, str) else json.dumps(told)) if told is not None else "",
+            text=True,
+            timeout=SECONDS * 4,
+            check=False,
+        )
+        output = done.stdout + done.stderr
         for clause in clauses:
             if clause[0] == "exit" and done.returncode != int(clause[1]):
-                raise Failure(f"expected exit code {clause[1]}, got {done.returncode}: {told}")
-            if clause[0] == "output" and (clause[2] in told) != (clause[1] == "has"):
-                raise Failure(f"expected the output {clause[1]} {clause[2]!r}, got: {told}")
+                raise Failure(f"expected exit code {clause[1]}, got {done.returncode}: {output}")
+            if clause[0] == "output":
+                compare("the output", output, clause[1], clause[2])
+            if clause[0] == "json":
+                check_json(clause, Printed(done.stdout))

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operator's command line: carries out one command against the Admin API of a running gateway, and tells
+// a person, or with --json a program, what came of it. Main thread of a process of its own.
+#pragma once
+#include <functional>
+#include <span>
+
+#include "cli/admin_client.h"
+#include "cli/command.h"
+#include "cli/verbs.h"
+#include "store/config_file.h"
+
+namespace sluice::cli {
+
+// What only main/ knows.
+struct Surroundings {
+  std::function<Result<Place>()> gateway;  // as the configuration file, or the options, say
+  store::CheckResource check;              // with every plugin of this program
+  std::span<const Verb> more_verbs;        // of the process: "start", "stop", …; for the completion
+};
+
+// The exit code: 0 done, 1 refused or failed (a sentence on standard error says why), 2 the command makes no
+// sense.
+int run(const Command& command, const Surroundings& surroundings);
+
+}  // namespace sluice::cli
