@@ -400,6 +400,9 @@ class Runner:
     def do_config(self, words):
         """Taken before the scenario starts: see run.py."""
 
+    def do_embedded(self, words):
+        """What it tells holds with the embedded store only; taken before the scenario starts: see run.py."""
+
     def do_certificate(self, words):
         """certificate NAME HOST...: a pair that signs itself; ${NAME.cert}, ${NAME.key}, as JSON has them"""
         name, hosts = str(words[1]), [str(word) for word in words[2:]]
