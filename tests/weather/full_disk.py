@@ -3,7 +3,7 @@
 """Lets the disk below the store run full, before the gateway starts and while it runs.
 
 full_disk.py [--binary PATH]. The disk is a small file system in memory, mounted in a namespace of the
-gateway's own; where that is not allowed the storm says so and counts nothing but that it asked.
+gateway's own; where that is not allowed the storm says so and counts nothing.
 """
 
 import json
@@ -91,7 +91,7 @@ def main():
     options = storm.options_of(__doc__)
     if not allowed():
         print("SKIPPED: this user may not mount a file system of its own")
-        print("1 passed, 0 failed")
+        print("0 passed, 0 failed")
         return 0
     with tempfile.TemporaryDirectory() as folder:
         problems = [
