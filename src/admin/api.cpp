@@ -44,7 +44,7 @@ http::Reply refuse_resource(std::string_view path) {
 // Not about one resource, or one kind of them.
 bool is_about_the_whole(const Call& call) {
   const auto first = call.segments.empty() ? std::string_view() : std::string_view(call.segments[0]);
-  return first == "transactions" || first == "history" || first == "status";
+  return first == "transactions" || first == "history" || first == "status" || first == "data_key";
 }
 
 // POST /history/REVISION/rollback
@@ -153,8 +153,19 @@ async::Task<http::Reply> Api::run_on_the_whole(Call call) {
   const auto& first = call.segments[0];
   if (first == "transactions") return transactions_.run(std::move(call));
   if (first == "status") return node_status(desk_.store, status_, std::move(call));
+  if (first == "data_key") return change_key(std::move(call));
   if (rolls_back(call)) return transactions_.roll_back(std::move(call));
   return history_.handle(std::move(call));
+}
+
+// POST /data_key
+async::Task<http::Reply> Api::change_key(Call call) {
+  if (call.method != http::Method::post || call.segments.size() != 1) co_return error_reply(404, "not found");
+  auto changed = co_await desk_.store.change_key();
+  if (!changed) co_return error_reply(changed.error().kind == ErrorKind::not_found ? 400 : 503,
+                                      changed.error().what);
+  log::warn("Admin API: the key that seals secrets was changed by {}", call.author.name);
+  co_return json_reply(200, json::Value::object({{"changed", true}}));
 }
 
 }  // namespace sluice::admin

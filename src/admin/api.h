@@ -33,8 +33,9 @@ class Api {
   http::Reply decorate(http::Reply reply) const;
   Access access(const http::Request& request, const Arguments& arguments) const;
   async::Task<http::Reply> run(http::Request& request, Call call);
-  // Transactions, the history, the status.
+  // Transactions, the history, the status, the key that seals secrets.
   async::Task<http::Reply> run_on_the_whole(Call call);
+  async::Task<http::Reply> change_key(Call call);
 
   Settings settings_;
   plugin::Status& status_;

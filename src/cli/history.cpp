@@ -135,4 +135,15 @@ Outcome roll_back(Session& session) {
   return Exit::done;
 }
 
+Outcome change_key(Session& session) {
+  auto client = session.client();
+  if (!client) return std::unexpected(client.error());
+  auto answer = (*client)->must("POST", "/data_key");
+  if (!answer) return std::unexpected(answer.error());
+  if (session.command.json) session.print_json(*answer);
+  else
+    session.out.line("all secrets are sealed with a new key; an older backup needs the data.key of its time");
+  return Exit::done;
+}
+
 }  // namespace sluice::cli

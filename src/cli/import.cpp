@@ -80,6 +80,29 @@ Result<std::vector<store::Entry>> read_etcd(std::string_view source) {
   return entries;
 }
 
+// APISIX's etcd holds secrets encrypted.
+void open_secrets(const Session& session, std::vector<store::Entry>& entries, Import& into) {
+  std::vector<std::string> keyring;
+  const std::string given = text_of_variable("SLUICE_ETCD_KEYRING");
+  for (std::string_view key : Split(given, ',')) {
+    if (key.size() == 16 || key.size() == 32) keyring.emplace_back(key);
+    else if (!key.empty())
+      into.warnings.push_back(
+          {"SLUICE_ETCD_KEYRING", "has a key that is neither 16 nor 32 characters long", {}});
+  }
+  const auto seal = session.surroundings.seal_of(std::move(keyring));
+  for (auto& entry : entries) {
+    json::Problems problems;
+    entry.value = seal->open(entry.key, std::move(entry.value), problems);
+    const std::string name = entry.key.substr(model::key_prefix.size());
+    for (auto& problem : problems)
+      into.problems.push_back({name + " " + problem.path,
+                               "decrypts with no key of the variable SLUICE_ETCD_KEYRING (apisix's "
+                               "data_encryption.keyring, with commas between)",
+                               {}});
+  }
+}
+
 void take(store::Entry entry, const store::CheckResource& check, Import& into) {
   const auto parts = model::split_key(entry.key);
   const std::string name = entry.key.substr(model::key_prefix.size());
@@ -126,6 +149,7 @@ Result<Import> read_source(Session& session) {
   if (source.starts_with("etcd://") || source.starts_with("etcds://")) {
     auto entries = read_etcd(source);
     if (!entries) return std::unexpected(entries.error());
+    open_secrets(session, *entries, import);
     for (auto& entry : *entries) take(std::move(entry), check, import);
   } else {
     auto text = read_text(source);

@@ -18,7 +18,7 @@ constexpr Row rows[] = {
     {"delete", delete_resource},  {"dump", dump_configuration},   {"apply", apply_files},
     {"diff", diff_files},         {"history", list_history},      {"history show", show_revision},
     {"rollback", roll_back},      {"lint", lint_configuration},   {"import", import_configuration},
-    {"completion", print_completion},
+    {"change-key", change_key},    {"completion", print_completion},
 };
 
 }  // namespace

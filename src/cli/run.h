@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/verbs.h"
 #include "store/config_file.h"
+#include "store/seal.h"
 
 namespace sluice::cli {
 
@@ -16,6 +17,8 @@ namespace sluice::cli {
 struct Surroundings {
   std::function<Result<Place>()> gateway;  // as the configuration file, or the options, say
   store::CheckResource check;              // with every plugin of this program
+  // What opens secrets that APISIX has encrypted with these keys, or with its own.
+  std::function<std::unique_ptr<store::Seal>(std::vector<std::string> keyring)> seal_of;
   std::span<const Verb> more_verbs;        // of the process: "start", "stop", …; for the completion
 };
 

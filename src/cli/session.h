@@ -50,6 +50,7 @@ Outcome show_revision(Session& session);
 Outcome roll_back(Session& session);
 Outcome lint_configuration(Session& session);
 Outcome import_configuration(Session& session);
+Outcome change_key(Session& session);
 Outcome print_completion(Session& session);
 
 // Sends what a plan changes as one transaction: all of it, or nothing and an error with every problem.

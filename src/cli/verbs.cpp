@@ -79,6 +79,8 @@ constexpr Verb table[] = {
      "sluice lint -f apisix.yaml --strict", "", of_lint},
     {"import", "Report what of an APISIX's configuration cannot be honoured, and apply the rest",
      "sluice import etcd://127.0.0.1:2379/apisix --apply", "SOURCE", of_import},
+    {"change-key", "Seal all secrets in the gateway's store with a new key, and forget the old one",
+     "sluice change-key -p /etc/sluice", "", of_get},
     {"completion", "Print the completion script of a shell: bash or zsh",
      "source <(sluice completion bash)", "SHELL", {}},
 };

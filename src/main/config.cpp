@@ -99,6 +99,29 @@ void read_proxy_mode(Section& apisix, Config& config) {
   config.stream_routes = mode.contains("stream");
 }
 
+void read_encryption(Section encryption, EncryptionSettings& into) {
+  encryption.flag("enable_encrypt_fields", into.enabled);
+  into.keyring = encryption.texts("keyring");
+  for (const std::string& key : into.keyring) {
+    if (key.size() != 16 && key.size() != 32)
+      encryption.problem("keyring", "has a key of " + std::to_string(key.size()) +
+                                        " characters: 16 are a key of AES-128, 32 of AES-256");
+  }
+  if (!into.keyring.empty() && is_published(into.keyring.front()))
+    encryption.warn("keyring", "begins with a key that APISIX has published: everybody can read what it "
+                               "encrypts in etcd; write one of your own before it");
+}
+
+// Only etcd's secrets are encrypted with the keyring; without one they stand there as they are.
+void note_missing_keyring(const Config& config, json::Findings& findings) {
+  if (config.provider != StoreProvider::etcd || !config.encryption.keyring.empty() || !config.admin) return;
+  findings.warnings.push_back(
+      {"/apisix/data_encryption/keyring",
+       "is not written, so secrets stand in etcd as they are written: name a key of 16 "
+       "or 32 characters, the same on every node",
+       {}});
+}
+
 void read_apisix(Section apisix, Config& config) {
   bool ipv6 = true;
   apisix.flag("enable_ipv6", ipv6);
@@ -147,14 +170,13 @@ void read_apisix(Section apisix, Config& config) {
   }
   read_resolver(apisix, ipv6, config.resolver);
   note_unserved(apisix, "apisix");
-  // Of these the part that would be served is told, not each key below it.
-  for (const std::string_view part : {"ssl", "data_encryption"}) {
-    if (const auto* value = apisix.raw(part); value != nullptr && value->is_object()) {
-      const json::Value switches = only(*value, {"enable", "enable_encrypt_fields"});
-      Section below(&switches, "/apisix/" + std::string(part), apisix.findings());
-      note_unserved(below, "apisix." + std::string(part));
-    }
+  // The part that would be served is told, not each key below it.
+  if (const auto* value = apisix.raw("ssl"); value != nullptr && value->is_object()) {
+    const json::Value switches = only(*value, {"enable"});
+    Section below(&switches, "/apisix/ssl", apisix.findings());
+    note_unserved(below, "apisix.ssl");
   }
+  read_encryption(apisix.section("data_encryption"), config.encryption);
   if (const auto* ssl = apisix.raw("ssl"); ssl != nullptr && ssl->find("ssl_trusted_certificate") != nullptr)
     config.trusted_certificate = ssl->text("ssl_trusted_certificate");
 }
@@ -349,6 +371,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     }
     note_unserved(root, "");
   }
+  note_missing_keyring(config, findings);
   if (!findings.ok()) return std::nullopt;
   return config;
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "gateway/settings.h"
 #include "json/findings.h"
+#include "main/seals.h"
 #include "plugin/metrics.h"
 #include "net/resolver.h"
 #include "store/etcd_client.h"
@@ -35,6 +36,7 @@ struct Config {
 
   StoreProvider provider = StoreProvider::embedded;
   bool traffic = true;                  // false: a control plane
+  EncryptionSettings encryption;
   store::HistoryLimits history;
   store::EtcdOptions etcd;              // its `tls` is made of these:
   struct {

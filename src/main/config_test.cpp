@@ -158,7 +158,8 @@ TEST(Config, RolesAndProviders) {
   EXPECT_EQ(etcd.config->etcd.prefix, "/a/b");
   EXPECT_EQ(etcd.config->etcd.timeout, 3s);
   EXPECT_FALSE(etcd.config->etcd_tls.verify);
-  EXPECT_TRUE(etcd.findings.warnings.empty());
+  EXPECT_EQ(etcd.findings.warnings.size(), 1u);
+  EXPECT_TRUE(names(etcd.findings.warnings, "/apisix/data_encryption/keyring"));
   EXPECT_TRUE(names(of("etcd: {host: 'http://a'}").findings.warnings, "/deployment/etcd"));
   const Read file = of("role: data_plane, role_data_plane: {config_provider: json}");
   EXPECT_EQ(file.config->provider, StoreProvider::json);
@@ -187,7 +188,7 @@ apisix:
    disable_sync_configuration_during_start: false, worker_startup_time_threshold: 60, tracing: false,
    disable_upstream_healthcheck: false, events: {module: lua-resty-events}, lru: {secret: {ttl: 300}},
    ssl: {enable: false, listen: [{port: 9443, enable_http3: false}], ssl_protocols: TLSv1.3},
-   data_encryption: {enable_encrypt_fields: false, keyring: [a]}}
+   data_encryption: {enable_encrypt_fields: false, keyring: [0123456789abcdef]}}
 nginx_config:
   {error_log: logs/error.log, error_log_level: warn, worker_processes: auto, enable_cpu_affinity: false,
    worker_rlimit_nofile: 20480, worker_shutdown_timeout: 240s, max_pending_timers: 16384,
@@ -230,8 +231,9 @@ TEST(Config, NamesWhatWouldBeMissed) {
            {"apisix: {proxy_mode: http&stream}", "/apisix/proxy_mode"},
            {"apisix: {ssl: {enable: true}}", "/apisix/ssl/enable"},
            {"apisix: {ssl: {listen: [{port: 9443}]}}", ""},
-           {"apisix: {data_encryption: {enable_encrypt_fields: true}}",
-            "/apisix/data_encryption/enable_encrypt_fields"},
+           {"apisix: {data_encryption: {enable_encrypt_fields: true}}", ""},
+           {"apisix: {data_encryption: {keyring: qeddd145sfvddff3}}", "/apisix/data_encryption/keyring"},
+           {"apisix: {data_encryption: {keyring: [a-key-of-one-s-own-of-32-letters]}}", ""},
            {"apisix: {router: {ssl: other}}", "/apisix/router/ssl"},
            {"apisix: {extra_lua_path: /a}", "/apisix/extra_lua_path"},
            {"apisix: {proxy_cache: {cache_ttl: 10s}}", "/apisix/proxy_cache"},

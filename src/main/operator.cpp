@@ -13,6 +13,7 @@
 #include "main/command_line.h"
 #include "main/config.h"
 #include "main/pem_file.h"
+#include "main/seals.h"
 #include "net/certificate.h"
 #include "plugin/registry.h"
 #include "plugin/validator.h"
@@ -146,6 +147,10 @@ int run_for_operator(const cli::Command& command) {
   surroundings.check = [&validator](const model::Resource& resource, std::string_view id,
                                     const json::Value& body, json::Findings& findings) {
     validator.check(resource, id, body, findings);
+  };
+  const plugin::SecretPlaces places(plugins::all());
+  surroundings.seal_of = [&places](std::vector<std::string> keyring) {
+    return seal_with_keyring(places, {.keyring = std::move(keyring)});
   };
   surroundings.more_verbs = process_verbs();
   return cli::run(command, surroundings);

@@ -61,9 +61,15 @@ void close_locals(gateway::Worker& worker) {
 }  // namespace
 
 Process::Process(Config config, std::string prefix, Listeners& listeners, Line& line)
-    : config_(std::move(config)), prefix_(std::move(prefix)), registry_(plugins::all(), config_.plugins),
-      validator_(registry_.types()), checker_(control_, net::Network::system()), publisher_(control_),
-      listeners_(listeners), line_(line) {}
+    : config_(std::move(config)),
+      prefix_(std::move(prefix)),
+      registry_(plugins::all(), config_.plugins),
+      validator_(registry_.types()),
+      secret_places_(plugins::all()),
+      checker_(control_, net::Network::system()),
+      publisher_(control_),
+      listeners_(listeners),
+      line_(line) {}
 
 Process::~Process() {
   stop_workers();
@@ -79,7 +85,7 @@ Result<> Process::start() {
       control_, line_, [this](Word word) { on_word(word); }, [this] { control_.stop(); });
   if (auto prepared = prepare(); !prepared) return prepared;
   if (auto free = wait_for_store(); !free) return free;
-  auto opened = open_store(config_, prefix_, control_, *names_, validator_);
+  auto opened = open_store(config_, prefix_, {control_, *names_, validator_, secret_places_});
   if (!opened) return std::unexpected(opened.error());
   store_ = std::move(*opened);
   if (auto loaded = load(); !loaded) return loaded;

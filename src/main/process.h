@@ -23,6 +23,7 @@
 #include "main/signals.h"
 #include "main/stores.h"
 #include "plugin/registry.h"
+#include "plugin/secret_places.h"
 #include "plugin/status.h"
 #include "plugin/validator.h"
 #include "store/store.h"
@@ -94,6 +95,7 @@ class Process final : public plugin::Status {
   async::Loop control_;
   plugin::Registry registry_;
   plugin::Validator validator_;
+  plugin::SecretPlaces secret_places_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<store::Store> store_;
   upstream::HealthChecker checker_;

@@ -3,8 +3,10 @@
 
 #include "json/text.h"
 #include "main/pem_file.h"
+#include "main/seals.h"
 #include "store/etcd_store.h"
 #include "store/file_store.h"
+#include "store/sealed_store.h"
 #include "store/sqlite_store.h"
 
 namespace sluice::main {
@@ -49,21 +51,39 @@ Result<std::shared_ptr<const net::TlsContext>> etcd_tls(const Config& config, co
   return net::TlsContext::client(options);
 }
 
-Opened open_etcd_store(const Config& config, const std::string& prefix, async::Loop& control, Names& names,
-                       const plugin::Validator& validator) {
+// What was written without a key, or with one that was on its way out when a process ended, is sealed first.
+Opened open_embedded_store(const Config& config, const std::string& prefix, const StoreNeeds& needs) {
+  auto keys = DataKeys::load_or_make(prefix + "/data/data.key");
+  if (!keys) return std::unexpected(keys.error());
+  const bool stale = keys->stale();
+  auto seal = seal_with_data_keys(needs.secrets, std::move(*keys), config.encryption.enabled);
+  store::SqliteOptions options{.path = prefix + "/data/sluice.db", .history = config.history};
+  if (stale) options.rewrite = seal->resealer();
+  auto opened = store::open_sqlite(std::move(options), needs.control);
+  if (!opened) return opened;
+  if (stale) {
+    if (auto forgotten = seal->forget_old_keys(); !forgotten) return std::unexpected(forgotten.error());
+  }
+  return store::seal_store(std::move(*opened), std::move(seal));
+}
+
+Opened open_etcd_store(const Config& config, const std::string& prefix, const StoreNeeds& needs) {
   store::EtcdPlace place;
   place.options = config.etcd;
   auto tls = etcd_tls(config, prefix);
   if (!tls) return std::unexpected(tls.error());
   place.options.tls = std::move(*tls);
   place.kept_at = prefix + "/data/etcd.db";
-  place.references = [&validator](std::string_view key, std::string_view value) {
+  place.references = [&validator = needs.validator](std::string_view key, std::string_view value) {
     return references_in(validator, key, value);
   };
-  auto resolve = [&names, &control](std::string name, Instant deadline) {
+  auto resolve = [&names = needs.names, &control = needs.control](std::string name, Instant deadline) {
     return names.resolve_for(control, std::move(name), deadline);
   };
-  return store::open_etcd(std::move(place), control, net::Network::system(), std::move(resolve));
+  auto opened =
+      store::open_etcd(std::move(place), needs.control, net::Network::system(), std::move(resolve));
+  if (!opened) return opened;
+  return store::seal_store(std::move(*opened), seal_with_keyring(needs.secrets, config.encryption));
 }
 
 store::FilePlace file_of(const Config& config, const std::string& prefix,
@@ -79,15 +99,14 @@ store::FilePlace file_of(const Config& config, const std::string& prefix,
 
 }  // namespace
 
-Opened open_store(const Config& config, const std::string& prefix, async::Loop& control, Names& names,
-                  const plugin::Validator& validator) {
+Opened open_store(const Config& config, const std::string& prefix, StoreNeeds needs) {
   switch (config.provider) {
     case StoreProvider::embedded:
-      return store::open_sqlite({.path = prefix + "/data/sluice.db", .history = config.history}, control);
+      return open_embedded_store(config, prefix, needs);
     case StoreProvider::etcd:
-      return open_etcd_store(config, prefix, control, names, validator);
+      return open_etcd_store(config, prefix, needs);
     default:
-      return store::open_file(file_of(config, prefix, validator), control);
+      return store::open_file(file_of(config, prefix, needs.validator), needs.control);
   }
 }
 

@@ -7,15 +7,23 @@
 
 #include "main/config.h"
 #include "main/names.h"
+#include "plugin/secret_places.h"
 #include "plugin/validator.h"
 #include "store/store.h"
 
 namespace sluice::main {
 
-// The error is one sentence for the operator. `names` and `validator` outlive the store.
+// What a store is made with; all of it outlives the store.
+struct StoreNeeds {
+  async::Loop& control;
+  Names& names;
+  const plugin::Validator& validator;
+  const plugin::SecretPlaces& secrets;
+};
+
+// The error is one sentence for the operator.
 Result<std::unique_ptr<store::Store>> open_store(const Config& config, const std::string& prefix,
-                                                 async::Loop& control, Names& names,
-                                                 const plugin::Validator& validator);
+                                                 StoreNeeds needs);
 
 // What the status API says about it; null for a store that is part of this process.
 json::Value describe_standing(const store::Standing& standing, Instant now);

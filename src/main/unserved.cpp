@@ -43,9 +43,6 @@ constexpr Unserved unserved[] = {
     {"apisix.router", "ssl", "radixtree_sni", "there is no other way to choose a certificate"},
     {"apisix.ssl", "enable", "false",
      "TLS with clients is not spoken by this version; end it in front, or set apisix/ssl/enable to false"},
-    {"apisix.data_encryption", "enable_encrypt_fields", "false",
-     "secrets are stored as they are written, in PREFIX/data, which only the gateway's user may read; "
-     "keep backups as safe, and set it to false"},
     {"deployment.admin", "enable_admin_ui", "false",
      "there is no dashboard in this version; use the Admin API, and set it to false"},
     {"nginx_config", "enable_cpu_affinity", "",

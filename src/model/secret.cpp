@@ -37,15 +37,19 @@ void Vault::describe(json::Fields& field) {
   SecretManager::describe(field);
   field("uri", uri, "Where Vault answers.").required().pattern(uri_pattern);
   field("prefix", prefix, "Path of the secrets, without the API's version: \"kv/apisix\".").required();
-  field("token", token, "Token that Vault asks for; may be an $env:// reference.").required();
+  field("token", token, "Token that Vault asks for; may be an $env:// reference.")
+      .required()
+      .secret();
   field("namespace", vault_namespace, "Namespace of Vault Enterprise.");
 }
 
 void AwsSecrets::describe(json::Fields& field) {
   SecretManager::describe(field);
   field("access_key_id", access_key_id, "Access key; may be an $env:// reference.").required();
-  field("secret_access_key", secret_access_key, "Its secret; may be an $env:// reference.").required();
-  field("session_token", session_token, "Token of a temporary credential.");
+  field("secret_access_key", secret_access_key, "Its secret; may be an $env:// reference.")
+      .required()
+      .secret();
+  field("session_token", session_token, "Token of a temporary credential.").secret();
   field("region", region, "Region of AWS.");
   field("endpoint_url", endpoint_url, "Where AWS Secrets Manager answers; without it the region's.")
       .pattern(uri_pattern);
@@ -53,7 +57,7 @@ void AwsSecrets::describe(json::Fields& field) {
 
 void GcpAccount::describe(json::Fields& field) {
   field("client_email", client_email, "The service account.").required();
-  field("private_key", private_key, "Its private key, PEM.").required();
+  field("private_key", private_key, "Its private key, PEM.").required().secret();
   field("project_id", project_id, "The project.").required();
   field("token_uri", token_uri, "Where tokens are given out.");
   field("scope", scope, "What the token is for.");

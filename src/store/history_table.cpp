@@ -109,6 +109,33 @@ Result<> HistoryTable::finish(Revision current, std::int64_t now_ms) {
   return saved;
 }
 
+Result<> HistoryTable::rewrite(Database& database, const Resealer& how) {
+  auto next = Statement::prepare(
+      database, "SELECT place, key, before, after FROM history WHERE place>? ORDER BY place LIMIT 1");
+  if (!next) return std::unexpected(next.error());
+  auto update = Statement::prepare(database, "UPDATE history SET before=?, after=?, size=? WHERE place=?");
+  if (!update) return std::unexpected(update.error());
+  state_.bytes = 0;
+  for (std::int64_t place = -1;;) {
+    auto row = next->bind(0, place).step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    place = next->number(0);
+    const std::string key = next->text(1);
+    std::optional<std::string> before, after;
+    if (!next->is_null(2)) before = how(key, next->text(2));
+    if (!next->is_null(3)) after = how(key, next->text(3));
+    next->reset();
+    const std::int64_t size = size_of(before) + size_of(after);
+    state_.bytes += size;
+    bind_text(*update, 0, before);
+    bind_text(*update, 1, after);
+    if (auto done = update->bind(2, size).bind(3, place).run(); !done) return done;
+  }
+  next->reset();
+  return save_.bind(0, state_.bytes).bind(1, "history_bytes").run();
+}
+
 bool HistoryTable::is_over(Revision revision, std::int64_t at_ms, std::int64_t bytes_left, Revision current,
                            std::int64_t now_ms) const {
   if (revision >= current) return false;  // the latest is always told

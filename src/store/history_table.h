@@ -23,6 +23,9 @@ class HistoryTable {
   void committed() { saved_ = state_; }
   void rolled_back() { state_ = saved_, written_ = 0; }
 
+  // Puts what `how` makes of them into the place of all values.
+  Result<> rewrite(Database& database, const Resealer& how);
+
   Result<HistorySlice> read(const HistoryQuestion& question);
   // ErrorKind::not_found when the history does not reach back that far.
   Result<std::vector<Change>> changes_since(Revision from, Revision current);

@@ -202,6 +202,14 @@ class SqliteStore final : public Store {
     });
   }
 
+  async::Task<Result<>> rewrite(Resealer how) override {
+    return ask<void>(
+        [how = std::move(how)](Tables& tables, std::int64_t, std::vector<Change>&) {
+          return tables.rewrite(how);
+        },
+        true);
+  }
+
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override {
     auto watcher = std::make_shared<Watcher>(Watcher{std::move(on_changes), from});
     watchers_.push_back(watcher);

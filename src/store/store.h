@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "store/history.h"
+#include "store/seal.h"
 
 namespace sluice::store {
 
@@ -121,6 +122,17 @@ class Store {
   // A consistent copy into a new file of mode 0600; an older file of that name is replaced once the copy is
   // whole.
   virtual async::Task<Result<>> backup(std::string path) = 0;
+
+  // Puts into the place of every value, of the history too, what `how` makes of it, all in one step; it is no
+  // revision.
+  virtual async::Task<Result<>> rewrite(Resealer) {
+    return Result<>(fail(ErrorKind::system, "the values of this store cannot be rewritten"));
+  }
+  // Seals all secrets with a new key; nothing opens with the old one afterwards. ErrorKind::not_found: the
+  // store has no key that this could be done to.
+  virtual async::Task<Result<>> change_key() {
+    return Result<>(fail(ErrorKind::not_found, "this store has no key of its own for secrets"));
+  }
 
   virtual Standing standing() const { return {}; }
 

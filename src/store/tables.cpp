@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "model/resources.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::int64_t format_version = 3;
 constexpr std::int64_t ids_at_once = 1000;
+constexpr std::size_t rewritten_at_once = 500;
 
 constexpr const char* schema = R"(
   CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL,
@@ -85,6 +87,12 @@ Result<std::unique_ptr<Tables>> Tables::open(const SqliteOptions& options) {
   }
   if (auto made = tables->create(*version); !made) return std::unexpected(made.error());
   if (auto ready = tables->prepare(); !ready) return std::unexpected(ready.error());
+  if (options.rewrite) {
+    Result<> done = tables->begin();
+    if (done) done = tables->rewrite(options.rewrite);
+    if (done) done = tables->commit();
+    if (!done) return std::unexpected(done.error());
+  }
   return tables;
 }
 
@@ -183,12 +191,16 @@ Result<> Tables::commit() {
   if (!done) return rollback(), done;
   revision_saved_ = revision_;
   history_.committed();
+  // What was overwritten is not to be found in the log either.
+  if (std::exchange(rewritten_, false))
+    (void)database_.run("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA secure_delete=OFF;");
   return {};
 }
 
 void Tables::rollback() {
   if (database_.in_transaction()) (void)database_.run("ROLLBACK");
   revision_ = revision_saved_;
+  rewritten_ = false;
   history_.rolled_back();
   if (leases_.next_ms() != LeaseTable::never) (void)leases_.refresh();
   ids_reserved_ = std::min(ids_reserved_, next_id_);  // a reservation that was not kept is made again
@@ -342,6 +354,26 @@ Result<> Tables::set_references(const Write& write) {
     done = refer_.bind(0, write.key).bind(1, target).run();
   }
   return done;
+}
+
+Result<> Tables::rewrite(const Resealer& how) {
+  if (auto set = database_.run("PRAGMA secure_delete=ON"); !set) return set;
+  rewritten_ = true;
+  auto update = Statement::prepare(database_, "UPDATE entry SET value=? WHERE key=?");
+  if (!update) return std::unexpected(update.error());
+  std::string after;
+  for (bool more = true; more;) {
+    auto page = list("", after, rewritten_at_once);
+    if (!page) return std::unexpected(page.error());
+    more = page->more;
+    if (more) after = page->entries.back().key;
+    for (Entry& entry : page->entries) {
+      std::string fresh = how(entry.key, entry.value);
+      if (fresh == entry.value) continue;
+      if (auto done = update->bind(0, fresh).bind(1, entry.key).run(); !done) return done;
+    }
+  }
+  return history_.rewrite(database_, how);
 }
 
 Result<std::int64_t> Tables::next_id() {

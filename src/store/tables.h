@@ -18,6 +18,7 @@ namespace sluice::store {
 struct SqliteOptions {
   std::string path;
   HistoryLimits history;
+  Resealer rewrite;  // done with all values before anything else, when there is one
 };
 
 class Tables {
@@ -47,6 +48,9 @@ class Tables {
   // When there is something to remove, Unix time in milliseconds.
   std::int64_t next_due_ms() const { return leases_.next_ms(); }
   Result<std::int64_t> next_id();
+  // The same: every value, and those of the history, become what `how` makes of them. What was there before
+  // is overwritten in the file, too.
+  Result<> rewrite(const Resealer& how);
   Result<> backup(const std::string& path);
   Revision revision() const { return revision_; }
 
@@ -75,6 +79,7 @@ class Tables {
   std::int64_t next_id_ = 0;
   std::int64_t ids_reserved_ = 0;  // below this no id needs a write
   std::int64_t now_ms_ = 0;        // of the latest transaction
+  bool rewritten_ = false;         // since the last commit
   HistoryTable history_;
   LeaseTable leases_;
   Statement get_, list_, put_, remove_, refer_, unrefer_, referrers_, meta_;

@@ -305,6 +305,67 @@ def test_user_and_password(story):
     check("gateway-password" not in node.log(), "the password is in the log")
 
 
+def keyring(*keys):
+    return {"apisix": {"data_encryption": {"enable_encrypt_fields": True, "keyring": list(keys)}}}
+
+
+def openssl(key, *words, text):
+    """AES-CBC as APISIX has it: the key is the vector, too."""
+    vector = key.encode().hex()
+    command = ["openssl", "enc", "-aes-128-cbc", "-A", "-a", "-K", vector, "-iv", vector, *words]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def key_auth(key):
+    return {"username": "jack", "plugins": {"key-auth": {"key": key}}}
+
+
+def let_in(node, path, key):
+    wire = request_bytes("GET", path, [("Connection", "close"), ("apikey", key)])
+    return Connection(node.address("data")).exchange("GET", wire).status == 200
+
+
+def test_secrets_are_encrypted_as_apisix_does(story):
+    own, published = "a key of our own", "qeddd145sfvddff3"
+    etcd = story.cluster()
+    node = story.node(etcd, config=keyring(own))
+    check(node.put("consumers/jack", key_auth("key-of-jack")).status == 201, "cannot be written")
+    check(node.put("routes/1", story.route("/a", plugins={"key-auth": {}})).status == 201, "no route")
+    check(eventually(lambda: let_in(node, "/a", "key-of-jack")), "not let in")
+    stored = json.loads(etcd.get("/apisix/consumers/jack"))["plugins"]["key-auth"]["key"]
+    check(openssl(own, "-d", text=stored) == "key-of-jack", f"stored as {stored}")
+    shown = node.admin("GET", "/apisix/admin/consumers/jack").json()
+    check(shown["value"]["plugins"]["key-auth"]["key"] == "key-of-jack", shown)
+    for key, by in (("key-by-our-ring", own), ("key-by-the-published", published)):
+        etcd.put("/apisix/consumers/jack", key_auth(openssl(by, text=key)))
+        check(eventually(lambda key=key: let_in(node, "/a", key)), f"{key} is not let in")
+    check("published" in node.log(), "no warning of a published key")
+    etcd.put("/apisix/consumers/jack", key_auth(openssl("somebody else's.", text="a-foreign-key")))
+    told = "/apisix/consumers/jack: /plugins/key-auth/key decrypts with no key"
+    check(eventually(lambda: told in node.log()), "not said in the log")
+    check(let_in(node, "/a", "key-by-the-published"), "what was there before is gone")
+    check(node.put("consumers/jack", key_auth("key-again")).status == 200, "cannot be repaired")
+    check(eventually(lambda: let_in(node, "/a", "key-again")), "not let in after the repair")
+
+
+def test_keys_of_certificates_are_encrypted(story):
+    own = "0123456789abcdef"
+    etcd = story.cluster()
+    node = story.node(etcd, config=keyring(own))
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = (path.read_text() for path in Certificates(folder).server)
+    pair = {"sni": "a.test", "cert": certificate, "key": key}
+    check(node.put("ssls/1", pair).status == 201, "cannot be written")
+    stored = json.loads(etcd.get("/apisix/ssls/1"))
+    check(stored["cert"] == certificate, "the certificate is no secret")
+    check(openssl(own, "-d", text=stored["key"]) == key, "APISIX cannot read it")
+    renamed = node.admin("PATCH", "/apisix/admin/ssls/1", b'{"sni": "b.test"}')
+    check(renamed.status == 200, renamed.body)
+    check(openssl(own, "-d", text=json.loads(etcd.get("/apisix/ssls/1"))["key"]) == key, "encrypted twice")
+    check(not any("PRIVATE KEY" in path.read_text(errors="replace") for path in node.prefix.glob("data/*")),
+          "in plain in the last good configuration")
+
+
 def test_tls_and_client_certificates(story):
     with tempfile.TemporaryDirectory() as folder:
         papers = Certificates(folder)

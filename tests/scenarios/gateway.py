@@ -193,6 +193,10 @@ class Gateway:
         path = self.prefix / "logs" / name
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def data(self):
+        """What the files of its data folder hold."""
+        return "".join(path.read_text(errors="replace") for path in sorted((self.prefix / "data").iterdir()))
+
     def story(self):
         state = "running" if self.alive() else f"exit code {self.process.returncode}"
         return f"{state}\n--- output\n{self.output()[-3000:]}\n--- error.log\n{self.log()[-3000:]}"

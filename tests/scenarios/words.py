@@ -392,6 +392,9 @@ class Runner:
     def do_log(self, words):
         self.polled("error.log", lambda: self.gateway.log() + self.gateway.output(), words[1:])
 
+    def do_data(self, words):
+        self.polled("data/", lambda: self.gateway.data(), words[1:])
+
     def do_access_log(self, words):
         self.polled("access.log", lambda: self.gateway.log("access.log"), words[1:])
 
