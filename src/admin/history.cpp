@@ -251,12 +251,6 @@ async::Task<http::Reply> History::show(Revision revision, std::string name) {
   co_return json_reply(200, body);
 }
 
-async::Task<Result<Revision>> History::current() {
-  auto page = co_await store_.list(std::string(model::key_prefix), std::string(), 1);
-  if (!page) co_return std::unexpected(page.error());
-  co_return page->revision;
-}
-
 async::Task<Result<Changes>> History::changes(Revision since, Revision upto, std::string name) {
   if (since > upto) co_return not_yet(since, upto);
   HistoryQuestion question{.since = since, .before = {upto + 1, 0}, .prefix = key_of_name(name)};
@@ -289,7 +283,7 @@ async::Task<http::Reply> History::compare(Call call) {
   const auto to_given = to_text ? parse_revision(*to_text) : std::nullopt;
   if (!from) co_return bad_argument("from", "must be a revision");
   if (to_text && !to_given) co_return bad_argument("to", "must be a revision; without it, the latest");
-  auto latest = co_await current();
+  auto latest = co_await store_.revision();
   if (!latest) co_return history_error(latest.error());
   const Revision to = to_given.value_or(*latest);
   const auto [earlier, later] = std::minmax(*from, to);

@@ -39,7 +39,6 @@ class History {
   // What would have to be undone to be at `since` again; below `name` ("routes/1"; "": everything). Errors:
   // not_found (forgotten, or not yet there), limit (too much at once), else the store's.
   async::Task<Result<Changes>> changes(store::Revision since, store::Revision upto, std::string name);
-  async::Task<Result<store::Revision>> current();
 
  private:
   async::Task<http::Reply> list(Call call);

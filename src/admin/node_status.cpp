@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "model/resources.h"
-
 namespace sluice::admin {
 
 using json::Value;
@@ -12,10 +10,9 @@ using json::Value;
 async::Task<http::Reply> node_status(store::Store& store, const plugin::Status& status, Call call) {
   if (call.method != http::Method::get || call.segments.size() != 1) co_return error_reply(404, "not found");
   auto body = Value::object({{"node", status.node()}});
-  const std::string prefix(model::key_prefix);
-  auto page = co_await store.list(prefix, std::string(), 1);
-  if (page) body.set("stored_revision", page->revision);
-  else body.set("error", page.error().what);
+  auto stored = co_await store.revision();
+  if (stored) body.set("stored_revision", *stored);
+  else body.set("error", stored.error().what);
   const auto applied = status.applied_by_worker();
   if (!applied.empty()) body.set("applied_revision", *std::ranges::min_element(applied));
   auto workers = Value::array();

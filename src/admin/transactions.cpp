@@ -146,7 +146,7 @@ void Transactions::add_draft_back(ChangeSet& changes, const std::string& key, Ch
 }
 
 async::Task<std::optional<http::Reply>> Transactions::attempt_rollback(Call call, Target target) {
-  auto current = co_await history_.current();
+  auto current = co_await desk_.store.revision();
   if (!current) co_return history_error(current.error());
   auto found = co_await history_.changes(target.revision, *current, target.name);
   if (!found) co_return history_error(found.error());

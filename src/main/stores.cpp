@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "main/stores.h"
 
+#include <algorithm>
+
 #include "json/text.h"
 #include "main/pem_file.h"
 #include "main/seals.h"
@@ -13,6 +15,9 @@ namespace sluice::main {
 namespace {
 
 using Opened = Result<std::unique_ptr<store::Store>>;
+
+// An etcd takes 2 GiB in all, as it comes.
+constexpr std::uint64_t etcd_history_bytes_max = std::uint64_t{256} << 20;
 
 // Keys of the resources that a value names, and of the one it belongs to. Every member that names one ends
 // in "_id".
@@ -74,6 +79,10 @@ Opened open_etcd_store(const Config& config, const std::string& prefix, const St
   if (!tls) return std::unexpected(tls.error());
   place.options.tls = std::move(*tls);
   place.kept_at = prefix + "/data/etcd.db";
+  if (config.admin) {
+    place.history = config.history;
+    place.history->bytes_max = std::min(place.history->bytes_max, etcd_history_bytes_max);
+  }
   place.references = [&validator = needs.validator](std::string_view key, std::string_view value) {
     return references_in(validator, key, value);
   };

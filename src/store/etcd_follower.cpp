@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "model/resources.h"
 
 namespace sluice::store {
 namespace {
@@ -19,10 +18,10 @@ constexpr Duration backoff_most = std::chrono::seconds(3);
 
 }  // namespace
 
-EtcdFollower::EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Mirror& mirror,
-                           Events events)
-    : loop_(loop), client_(client), options_(options), keys_(etcd::below(options.prefix + "/")),
-      mirror_(mirror), events_(std::move(events)) {
+EtcdFollower::EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Place place,
+                           Replica& replica, Events events)
+    : loop_(loop), client_(client), options_(options), keys_(etcd::below(place.outer)),
+      place_(std::move(place)), replica_(replica), events_(std::move(events)) {
   standing_.provider = "etcd";
   standing_.reachable = standing_.loaded = false;
   standing_.what = "etcd has not answered yet";
@@ -30,14 +29,14 @@ EtcdFollower::EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOpti
 }
 
 std::string EtcdFollower::outer(std::string_view key) const {
-  SLUICE_CHECK(key.starts_with(model::key_prefix));
-  return options_.prefix + "/" + std::string(key.substr(model::key_prefix.size()));
+  SLUICE_CHECK(key.starts_with(place_.inner));
+  return place_.outer + std::string(key.substr(place_.inner.size()));
 }
 
 std::string EtcdFollower::inner(std::string_view key) const {
   // "/apisix/routes/" with the value "init_dir" is how APISIX marks a kind as there.
-  if (!key.starts_with(keys_.from) || key.ends_with('/')) return {};
-  return std::string(model::key_prefix).append(key.substr(keys_.from.size()));
+  if (!key.starts_with(place_.outer) || key.ends_with('/')) return {};
+  return place_.inner + std::string(key.substr(place_.outer.size()));
 }
 
 async::Task<> EtcdFollower::run() {
@@ -61,11 +60,11 @@ async::Task<> EtcdFollower::run() {
 // A watch that is silent looks the same whether nothing happens or the member hangs. So a small question is
 // asked now and then; when it fails, or another member had to answer it, the watch is begun anew there.
 async::Task<> EtcdFollower::look_after() {
-  const etcd::RangeQuestion newest{.keys = keys_, .newest = true};
+  const etcd::RangeQuestion small{.keys = {keys_.from, {}}};
   for (;;) {
     co_await loop_.sleep(options_.rest);
     if (!standing_.reachable) continue;
-    auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(newest), EtcdClient::Again::safe);
+    auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(small), EtcdClient::Again::safe);
     if (!standing_.reachable || (answer && client_.current() == watched_)) continue;
     if (!answer) lost(answer.error());
     running_.start(run());
@@ -80,8 +79,8 @@ Duration EtcdFollower::backoff() const {
 void EtcdFollower::reached() {
   const bool was_away = std::exchange(failures_, 0) > 0;
   if (standing_.reachable) return;
-  log::line(was_away ? log::Level::warn : log::Level::notice, "etcd {}: reached, at revision {}",
-            client_.current(), mirror_.revision());
+  log::line(was_away ? log::Level::warn : log::Level::notice, "etcd {}: the {} is reached, at revision {}",
+            client_.current(), place_.what, replica_.revision());
   standing_.reachable = standing_.loaded = true;
   standing_.what.clear();
   standing_.since = loop_.now();
@@ -93,8 +92,8 @@ void EtcdFollower::lost(const Error& error) {
   client_.avoid_current();
   client_.forget_token();
   if (standing_.reachable || failures_ == 1) {
-    log::error("etcd cannot be followed: {}; the configuration stays as of revision {} until it can",
-               error.what, mirror_.revision());
+    log::error("etcd cannot be followed: {}; the {} stays as of revision {} until it can",
+               error.what, place_.what, replica_.revision());
     standing_.since = loop_.now();
   }
   standing_.reachable = false;
@@ -134,19 +133,20 @@ async::Task<Result<>> EtcdFollower::read_all() {
     }
   }
   read_again_ = false;
-  if (revision < mirror_.revision()) {
+  if (revision < replica_.revision()) {
     log::warn("etcd is at revision {}, it was at {} before: it was restored or is another one", revision,
-              mirror_.revision());
+              replica_.revision());
   }
-  const auto changes = mirror_.replace(std::move(entries), revision, loop_.clock().now());
-  log::notice("etcd: everything was read at revision {}, {} changes", revision, changes.size());
+  const auto changes = replica_.replace(std::move(entries), revision, loop_.clock().now());
+  log::notice("etcd: all of the {} was read at revision {}, {} changes", place_.what, revision,
+              changes.size());
   events_.changed(changes);
   co_return Result<>();
 }
 
 // Until the watch ends: an error, or nothing when it is to be begun anew at once.
 async::Task<Result<>> EtcdFollower::follow() {
-  auto watching = co_await client_.watch(keys_, mirror_.revision() + 1);
+  auto watching = co_await client_.watch(keys_, replica_.revision() + 1);
   if (!watching) co_return std::unexpected(watching.error());
   watched_ = client_.current();
   while (!read_again_) {
@@ -168,11 +168,11 @@ Result<> EtcdFollower::take(std::vector<etcd::WatchAnswer> answers) {
     if (!outcome || read_again_) break;
     if (answer.created) reached();
     for (Change& change : answer.changes) {
-      mirror_.reach(change.revision);
+      replica_.reach(change.revision);
       change.key = inner(change.key);
       change.stored = now;
       if (change.key.empty()) continue;
-      mirror_.apply(change);
+      replica_.apply(change);
       changes.push_back(std::move(change));
     }
   }
@@ -184,7 +184,7 @@ Result<> EtcdFollower::take(std::vector<etcd::WatchAnswer> answers) {
 Result<> EtcdFollower::ended(const etcd::WatchAnswer& answer) {
   if (answer.compacted > 0) {
     log::warn("etcd has compacted its history up to revision {}, this node had seen {}: all is read again",
-              answer.compacted, mirror_.revision());
+              answer.compacted, replica_.revision());
     read_again_ = true;
     return {};
   }
@@ -192,7 +192,7 @@ Result<> EtcdFollower::ended(const etcd::WatchAnswer& answer) {
     return fail(ErrorKind::closed, "the watch was canceled: " + answer.reason, Fault::peer);
   }
   if (answer.created)
-    read_again_ = answer.revision < mirror_.revision() || answer.cluster != cluster_;
+    read_again_ = answer.revision < replica_.revision() || answer.cluster != cluster_;
   return {};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a mirror of what stands below one prefix in etcd: reads everything, then follows one watch, from
+// Keeps a replica of what stands below one prefix in etcd: reads everything, then follows one watch, from
 // where it was after a disconnect; reads everything again when the changes since are gone (compaction) or
 // etcd is not what it was (a backup was restored). Goes on trying for as long as it lives. One loop.
 #pragma once
@@ -11,26 +11,32 @@
 #include "async/child.h"
 #include "async/loop.h"
 #include "store/etcd_client.h"
-#include "store/mirror.h"
+#include "store/replica.h"
 
 namespace sluice::store {
 
 class EtcdFollower {
  public:
   struct Events {
-    // The mirror has changed; it is whole again after a reading. From the loop's top level.
+    // The replica has changed; it is whole again after a reading. From the loop's top level.
     std::function<void(std::vector<Change>)> changed;
     // How it goes has changed: `standing`.
     std::function<void()> told;
   };
-  EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Mirror& mirror,
-               Events events);
+  // What is followed.
+  struct Place {
+    std::string outer;       // the prefix in etcd, "/apisix/"
+    std::string inner;       // what stands for it in the replica's keys, "/apisix/"
+    std::string_view what;   // in the log: "configuration"
+  };
+  EtcdFollower(async::Loop& loop, EtcdClient& client, const EtcdOptions& options, Place place,
+               Replica& replica, Events events);
 
   void start() {
     running_.start(run());
     looking_after_.start(look_after());
   }
-  // The watch is open and everything up to it is in the mirror.
+  // The watch is open and everything up to it is in the replica.
   bool in_step() const { return standing_.reachable; }
   const Standing& standing() const { return standing_; }
   // Times in a row that it did not work.
@@ -38,7 +44,7 @@ class EtcdFollower {
 
   // All that is followed.
   const etcd::KeyRange& keys() const { return keys_; }
-  // "/apisix/routes/1" below the prefix, and back; "" when it is none of ours.
+  // A key of the replica as etcd has it, and back; "" when it is none of ours.
   std::string outer(std::string_view key) const;
   std::string inner(std::string_view key) const;
 
@@ -58,7 +64,8 @@ class EtcdFollower {
   EtcdClient& client_;
   const EtcdOptions& options_;
   etcd::KeyRange keys_;
-  Mirror& mirror_;
+  Place place_;
+  Replica& replica_;
   Events events_;
   Standing standing_;
   int failures_ = 0;

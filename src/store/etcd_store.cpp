@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "model/resources.h"
 #include "store/etcd_follower.h"
+#include "store/etcd_historian.h"
 #include "store/etcd_transaction.h"
 #include "store/watch_hub.h"
 
@@ -27,11 +28,18 @@ std::unexpected<Error> not_read(Error error) {
 class EtcdStore final : public Store {
  public:
   EtcdStore(EtcdPlace place, async::Loop& loop, net::Network& network, http::Client::Resolve resolve)
-      : options_(std::move(place.options)), loop_(loop), mirror_(std::move(place.references)), hub_(loop),
-        moved_(loop), client_(loop, network, options_, std::move(resolve)),
-        follower_(loop, client_, options_, mirror_,
+      : options_(std::move(place.options)), loop_(loop),
+        mirror_(std::move(place.references), [this](const Entry* before, const Change& change,
+                                                    Mirror::Told told) { saw(before, change, told); }),
+        hub_(loop), moved_(loop), client_(loop, network, options_, resolve),
+        follower_(loop, client_, options_,
+                  {options_.prefix + "/", std::string(model::key_prefix), "configuration"}, mirror_,
                   {[this](std::vector<Change> changes) { changed(std::move(changes)); },
-                   [this] { moved_.notify(); }}) {}
+                   [this] { moved_.notify(); }}) {
+    if (!place.history) return;
+    history_.emplace(loop, network, options_, std::move(resolve), moved_);
+    historian_.emplace(*history_, *place.history, mirror_, follower_, moved_);
+  }
 
   Result<> begin(const std::string& kept_at);
 
@@ -39,10 +47,8 @@ class EtcdStore final : public Store {
   async::Task<Result<Page>> list(std::string prefix, std::string after, std::size_t limit) override;
   async::Task<Result<Committed>> transact(Transaction transaction) override;
   async::Task<Result<std::int64_t>> next_id() override;
-  async::Task<Result<HistorySlice>> history(HistoryQuestion) override {
-    return Result<HistorySlice>(
-        fail(ErrorKind::system, "the history of changes is not kept in etcd by this version"));
-  }
+  async::Task<Result<Revision>> revision() override;
+  async::Task<Result<HistorySlice>> history(HistoryQuestion question) override;
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override {
     return hub_.watch(from, std::move(on_changes));
   }
@@ -61,6 +67,11 @@ class EtcdStore final : public Store {
 
  private:
   void changed(std::vector<Change> changes);
+  void saw(const Entry* before, const Change& change, Mirror::Told told) {
+    if (begun_ && historian_) historian_->saw(before, change, told);
+  }
+  async::Task<Result<Committed>> attempt(Transaction transaction, bool recorded);
+  async::Task<Result<Committed>> attempt_recorded(Transaction transaction);
   bool settled() const;
 
   EtcdOptions options_;
@@ -72,8 +83,11 @@ class EtcdStore final : public Store {
   bool kept_loaded_ = false;
   Revision written_ = 0;   // by this store, latest
   Revision followed_ = 0;  // the mirror's, when it changed last
+  bool begun_ = false;     // what was kept on disk is in the mirror
   EtcdClient client_;
   EtcdFollower follower_;
+  std::optional<EtcdHistory> history_;
+  std::optional<EtcdHistorian> historian_;
 };
 
 Result<> EtcdStore::begin(const std::string& kept_at) {
@@ -88,7 +102,10 @@ Result<> EtcdStore::begin(const std::string& kept_at) {
     kept_loaded_ = read->revision > 0;
     if (kept_loaded_) mirror_.replace(std::move(read->entries), read->revision, loop_.clock().now());
   }
+  begun_ = true;
   follower_.start();
+  if (history_) history_->start();
+  if (historian_) historian_->start();
   const Instant end = after(loop_.clock().now(), kept_loaded_ ? std::min(silence_max, options_.timeout)
                                                               : options_.timeout);
   while (!settled() && !loop_.stopping() && loop_.clock().now() < end)
@@ -157,6 +174,20 @@ async::Task<Result<Page>> EtcdStore::list(std::string prefix, std::string after,
   co_return page;
 }
 
+// The latest write by a gateway is known to etcd, one by somebody else to the mirror.
+async::Task<Result<Revision>> EtcdStore::revision() {
+  const bool recorded = history_ && history_->is_allowed();
+  etcd::RangeQuestion question;
+  question.keys.from = recorded ? history_->keys().last : follower_.keys().from;
+  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
+  if (!answer) co_return not_read(answer.error());
+  auto range = etcd::read_range(*answer);
+  if (!range) co_return std::unexpected(range.error());
+  if (!recorded) co_return range->revision;
+  const Revision last = range->entries.empty() ? 0 : range->entries.front().modified;
+  co_return std::max({last, mirror_.changed(), history_->index().since().value_or(0)});
+}
+
 // As APISIX makes them: the revision of a write to one key.
 async::Task<Result<std::int64_t>> EtcdStore::next_id() {
   Transaction transaction;
@@ -169,10 +200,42 @@ async::Task<Result<std::int64_t>> EtcdStore::next_id() {
 // ---- writing ----
 
 async::Task<Result<Committed>> EtcdStore::transact(Transaction transaction) {
-  EtcdTransaction running(client_, follower_, mirror_, moved_, std::move(transaction));
+  const bool recorded = history_ && history_->is_allowed();
+  if (!recorded) return attempt(std::move(transaction), false);
+  return attempt_recorded(std::move(transaction));
+}
+
+// A user who may not write the history still may write the configuration.
+async::Task<Result<Committed>> EtcdStore::attempt_recorded(Transaction transaction) {
+  auto committed = co_await attempt(transaction, true);
+  if (committed || !EtcdHistory::is_refusal(committed.error().what)) co_return committed;
+  history_->refused();
+  auto again = co_await attempt(std::move(transaction), false);
+  co_return again;
+}
+
+async::Task<Result<Committed>> EtcdStore::attempt(Transaction transaction, bool recorded) {
+  EtcdTransaction running(client_, follower_, mirror_, moved_, recorded ? &history_->keys() : nullptr,
+                          std::move(transaction));
   auto committed = co_await running.run(written_);
   if (committed && committed->done && running.wrote()) written_ = std::max(written_, committed->revision);
+  if (recorded) historian_->wrote();
   co_return committed;
+}
+
+// ---- the history ----
+
+async::Task<Result<HistorySlice>> EtcdStore::history(HistoryQuestion question) {
+  if (!history_) co_return fail(ErrorKind::system, "this node keeps no history");
+  auto known = co_await history_->catch_up();
+  if (!known) co_return std::unexpected(known.error());
+  const bool settled = co_await historian_->settle();
+  if (!settled) {
+    co_return fail(ErrorKind::timeout,
+                   "what others have written to etcd is being recorded in the history; try again");
+  }
+  auto slice = co_await history_->read(std::move(question));
+  co_return slice;
 }
 
 }  // namespace

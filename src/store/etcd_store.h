@@ -5,6 +5,7 @@
 // while etcd is away. Writes then fail. The loop outlives the store.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "async/loop.h"
@@ -19,6 +20,7 @@ struct EtcdPlace {
   EtcdOptions options;
   Mirror::References references;  // keys of the entries that a value names
   std::string kept_at;            // path of the last good configuration; "": none is kept
+  std::optional<HistoryLimits> history;  // nothing: none is kept by this node
 };
 
 // Drives `loop`, which does not run yet, until everything was read, or etcd has failed `startup_tries` times

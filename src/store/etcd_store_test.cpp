@@ -262,6 +262,136 @@ TEST_F(EtcdStoreTest, TwoStoresOneKeyOneWins) {
   }
 }
 
+// ---- the history ----
+
+class EtcdHistoryTest : public EtcdStoreTest {
+ protected:
+  std::unique_ptr<Store> open_node(std::string kept_at = "") {
+    auto here = place();
+    here.kept_at = std::move(kept_at);
+    here.history = limits_;
+    auto store = std::move(*open_etcd(std::move(here), loop_, net::Network::system(), {}));
+    const auto first = wait(loop_, store->history({}));
+    EXPECT_TRUE(first) << first.error().what;
+    return store;
+  }
+  // "author key before>after", the latest first.
+  std::vector<std::string> told(Store& store) {
+    auto slice = wait(loop_, store.history({}));
+    SLUICE_CHECK(slice.has_value());
+    since_ = slice->kept_since;
+    std::vector<std::string> lines;
+    for (const Record& record : slice->records)
+      lines.push_back(fmt::format("{} {} {}>{}", record.author.name, record.key, record.before.value_or("-"),
+                                  record.after.value_or("-")));
+    return lines;
+  }
+  void remove_outside(const std::string& key) {
+    say("/v3/kv/deleterange", *etcd::remove_operation(key).find("request_delete_range"));
+  }
+  using Lines = std::vector<std::string>;
+
+  HistoryLimits limits_;
+  Revision since_ = 0;
+};
+
+TEST_F(EtcdHistoryTest, WritesOfOthersAreRecordedOnce) {
+  auto one = open_node(), two = open_node();
+  wait(loop_, one->transact(put("/apisix/routes/1", "ours")));
+  put_outside("/apisix/routes/1", "theirs");
+  put_outside("/apisix/plugins", "no resource");
+  remove_outside("/apisix/routes/1");
+  const Lines expected{"outside /apisix/routes/1 theirs>-", "outside /apisix/routes/1 ours>theirs",
+                       "test /apisix/routes/1 ->ours"};
+  until([&] { return told(*one) == expected; });
+  EXPECT_EQ(told(*two), expected);
+  for (int i = 0; i < 200; ++i) put_outside("/apisix/routes/" + std::to_string(i), "many");
+  until([&] { return told(*two).size() == 203; });
+  EXPECT_EQ(told(*one).size(), 203u);
+}
+
+TEST_F(EtcdHistoryTest, WritesOfOthersWhileNobodyWasThereAreFoundByComparing) {
+  const auto kept_at = folder_ / "kept.db";
+  {
+    auto store = open_node(kept_at);
+    auto watch = listen(*store);
+    for (auto key : {"/apisix/routes/1", "/apisix/routes/2", "/apisix/routes/3"})
+      wait(loop_, store->transact(put(key, "ours")));
+    until([&] { return told_.size() == 3; });
+  }
+  {
+    auto store = open_node();  // it keeps nothing on disk
+    wait(loop_, store->transact(put("/apisix/routes/2", "later")));
+    wait(loop_, store->transact(remove("/apisix/routes/3")));
+  }
+  put_outside("/apisix/routes/2", "theirs");
+  remove_outside("/apisix/routes/1");
+  auto store = open_node(kept_at);
+  const Lines lines = told(*store);
+  ASSERT_EQ(lines.size(), 7u);
+  EXPECT_EQ(std::ranges::count(lines, "outside /apisix/routes/2 later>theirs"), 1);
+  EXPECT_EQ(std::ranges::count(lines, "outside /apisix/routes/1 ours>-"), 1);
+}
+
+TEST_F(EtcdHistoryTest, AHistoryWithAHoleBeginsAnew) {
+  Revision begun = 0;
+  {
+    auto store = open_node();
+    wait(loop_, store->transact(put("/apisix/routes/1", "ours")));
+    EXPECT_EQ(told(*store).size(), 1u);
+    begun = since_;
+  }
+  { EXPECT_EQ((open_node(), told(*open_node()).size()), 1u); }
+  EXPECT_EQ(since_, begun);
+  const Revision hole = put_outside("/apisix/routes/1", "theirs");
+  auto store = open_node();
+  told(*store);
+  EXPECT_GE(since_, hole);
+}
+
+TEST_F(EtcdHistoryTest, WhatIsOverALimitIsForgotten) {
+  limits_.revisions_max = 3;
+  auto one = open_node(), two = open_node();
+  Revision fifth = 0;
+  for (int i = 1; i <= 8; ++i) {
+    auto& store = i % 2 ? *one : *two;
+    const Revision made = wait(loop_, store.transact(put("/apisix/routes/1", std::to_string(i))))->revision;
+    if (i == 5) fifth = made;
+  }
+  const Lines expected{"test /apisix/routes/1 7>8", "test /apisix/routes/1 6>7", "test /apisix/routes/1 5>6"};
+  until([&] { return told(*one) == expected; });
+  EXPECT_EQ(told(*two), expected);
+  EXPECT_EQ(since_, fifth);
+  etcd::RangeQuestion rest{etcd::below("/sluice/apisix/values/")};
+  EXPECT_EQ(etcd::read_range(say("/v3/kv/range", etcd::to_value(rest)))->entries.size(), 3u);
+}
+
+TEST_F(EtcdHistoryTest, WhatALeaseEndsIsRecordedAsSuch) {
+  auto store = open_node();
+  auto leased = put("/apisix/routes/1", "short");
+  leased.writes.front().ttl = std::chrono::seconds(1);
+  wait(loop_, store->transact(leased));
+  until([&] { return told(*store).size() == 2; });
+  EXPECT_EQ(told(*store).front(), "ttl /apisix/routes/1 short>-");
+}
+
+TEST_F(EtcdHistoryTest, AsManyWritesAsATransactionTakes) {
+  auto store = open_node();
+  const auto many = [](int count) {
+    Transaction transaction;
+    for (int i = 0; i < count; ++i)
+      transaction.writes.push_back({"/apisix/routes/" + std::to_string(i), "v", {}});
+    transaction.conditions.push_back({Condition::Kind::store_unchanged, {}, 1'000'000});
+    return transaction;
+  };
+  EXPECT_TRUE(wait(loop_, store->transact(many(125))));
+  EXPECT_EQ(told(*store).size(), 125u);
+  const auto refused = wait(loop_, store->transact(many(126)));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("126 writes"), std::string::npos) << refused.error().what;
+  EXPECT_NE(refused.error().what.find("--max-txn-ops"), std::string::npos) << refused.error().what;
+}
+
 TEST(EtcdMember, IsAUrlOfHttpOrHttps) {
   EXPECT_EQ(parse_member("http://10.0.0.1:2379")->port, 2379);
   EXPECT_EQ(parse_member("https://etcd-1.local")->host, "etcd-1.local");

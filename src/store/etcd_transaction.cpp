@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/resources.h"
+
 namespace sluice::store {
 namespace {
 
@@ -13,7 +15,7 @@ using Again = EtcdClient::Again;
 using Kind = Condition::Kind;
 
 constexpr Duration mirror_patience = std::chrono::seconds(5);  // for the watch to tell what is known to be
-constexpr int tries_max = 10;
+constexpr int tries_max = 50;
 
 std::unexpected<Error> not_stored(Error error) {
   const bool sent = !error.may_retry && (error.kind == ErrorKind::timeout ||
@@ -31,11 +33,17 @@ std::unexpected<Error> behind() {
 }  // namespace
 
 EtcdTransaction::EtcdTransaction(EtcdClient& client, const EtcdFollower& follower, const Mirror& mirror,
-                                 async::Signal& moved, Transaction transaction)
-    : client_(client), follower_(follower), mirror_(mirror), moved_(moved),
+                                 async::Signal& moved, const etcd::HistoryKeys* history,
+                                 Transaction transaction)
+    : client_(client), follower_(follower), mirror_(mirror), moved_(moved), history_(history),
       transaction_(std::move(transaction)), leases_(transaction_.writes.size()),
       guarded_(std::ranges::any_of(transaction_.conditions,
-                                   [](const Condition& c) { return c.kind == Kind::unreferenced; })) {}
+                                   [](const Condition& c) { return c.kind == Kind::unreferenced; })) {
+  for (const Write& write : transaction_.writes) {
+    const Entry* known = mirror_.find(write.key);
+    before_.push_back(known ? std::optional(*known) : std::nullopt);
+  }
+}
 
 std::span<const Write> EtcdTransaction::writes() const {
   return transaction_.try_only ? std::span<const Write>() : transaction_.writes;
@@ -43,6 +51,14 @@ std::span<const Write> EtcdTransaction::writes() const {
 
 async::Task<Result<Committed>> EtcdTransaction::run(Revision written) {
   seen_ = written;
+  // A removal leaves nothing that a compare could see; this node may have been told of it.
+  for (std::size_t i = 0; i < transaction_.conditions.size(); ++i) {
+    const Condition& condition = transaction_.conditions[i];
+    if (condition.kind != Kind::store_unchanged || mirror_.changed() <= condition.revision) continue;
+    result_.failed = i;
+    result_.revision = mirror_.changed();
+    co_return std::move(result_);
+  }
   auto leased = co_await take_leases();
   if (!leased) co_return not_stored(leased.error());
   for (int i = 0; i < tries_max; ++i) {
@@ -59,7 +75,7 @@ async::Task<Result<Committed>> EtcdTransaction::run(Revision written) {
     if (*step == Step::decided) co_return std::move(result_);
   }
   co_return not_stored({ErrorKind::conflict, Fault::peer,
-                        "others write too often for the references to be checked", true});
+                        "others write too often for this to be checked", true});
 }
 
 // One whose transaction is refused afterwards ends by itself.
@@ -127,44 +143,117 @@ async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::check_referrer(std::
   }
 }
 
-Value EtcdTransaction::question() const {
-  Value compare = Value::array(), success = Value::array(), failure = Value::array();
+std::size_t EtcdTransaction::look(etcd::RangeQuestion question) {
+  const auto [at, fresh] = looked_at_.try_emplace(question.keys.from, looks_.as_array().size());
+  if (fresh) looks_.push_back(etcd::range_operation(question));
+  return at->second;
+}
+
+void EtcdTransaction::add_condition(const Condition& condition, Value& compare) {
+  if (condition.kind == Kind::unreferenced) return;  // looked up and guarded
+  if (condition.kind == Kind::store_unchanged) {
+    compare.push_back(etcd::compare_untouched_since(follower_.keys(), condition.revision));
+    look({.keys = follower_.keys(), .newest = true});
+    if (history_ == nullptr) return;
+    compare.push_back(etcd::compare_untouched_since({history_->last, ""}, condition.revision));
+    look({.keys = {history_->last, ""}});
+    return;
+  }
+  const std::string key = follower_.outer(condition.key);
+  look({.keys = {key, ""}});
+  if (condition.kind == Kind::unchanged)
+    compare.push_back(etcd::compare_modified(key, condition.revision));
+  else compare.push_back(etcd::compare_created(key, condition.kind == Kind::exists));
+}
+
+Value EtcdTransaction::question() {
+  Value compare = Value::array(), success = Value::array();
+  looks_ = Value::array();
+  looked_at_.clear();
   if (guarded_) {
-    const auto all = follower_.keys();
-    compare.push_back(etcd::compare_untouched_since(all, guarded_since_));
-    failure.push_back(etcd::range_operation({.keys = all, .newest = true}));
+    compare.push_back(etcd::compare_untouched_since(follower_.keys(), guarded_since_));
+    look({.keys = follower_.keys(), .newest = true});
   }
-  for (const Condition& condition : transaction_.conditions) {
-    if (condition.kind == Kind::store_unchanged) {
-      compare.push_back(etcd::compare_untouched_since(follower_.keys(), condition.revision));
-      failure.push_back(etcd::range_operation({.keys = follower_.keys(), .newest = true}));
-      continue;
-    }
-    const std::string key = follower_.outer(condition.key);
-    if (condition.kind == Kind::unchanged)
-      compare.push_back(etcd::compare_modified(key, condition.revision));
-    else if (condition.kind != Kind::unreferenced)
-      compare.push_back(etcd::compare_created(key, condition.kind == Kind::exists));
-    failure.push_back(etcd::range_operation({.keys = {key, ""}}));
-  }
+  for (const Condition& condition : transaction_.conditions) add_condition(condition, compare);
   for (std::size_t i = 0; i < writes().size(); ++i) {
     const Write& write = writes()[i];
     const std::string key = follower_.outer(write.key);
     success.push_back(write.value ? etcd::put_operation(key, *write.value, leases_[i])
                                   : etcd::remove_operation(key));
+    if (history_ != nullptr) look({.keys = {key, ""}});
   }
+  add_record(compare, success);
   return Value::object(
-      {{"compare", std::move(compare)}, {"success", std::move(success)}, {"failure", std::move(failure)}});
+      {{"compare", std::move(compare)}, {"success", std::move(success)}, {"failure", looks_}});
 }
 
+// ---- the record ----
+
+bool EtcdTransaction::is_recorded(std::size_t write) const {
+  const Write& one = writes()[write];
+  return history_ != nullptr && etcd::is_recorded(one.key) && (one.value || before_[write]);
+}
+
+bool EtcdTransaction::is_checked(const std::string& key, Revision revision) const {
+  return std::ranges::any_of(transaction_.conditions, [&](const Condition& condition) {
+    return condition.kind == Kind::unchanged && condition.key == key && condition.revision == revision;
+  });
+}
+
+void EtcdTransaction::add_record(Value& compare, Value& success) const {
+  etcd::Head head{.at_ms = moved_.loop().clock().wall() / 1'000'000,
+                  .author = transaction_.author,
+                  .note = transaction_.note,
+                  .size = 0,
+                  .keys = {}};
+  std::vector<etcd::Values> values;
+  for (std::size_t i = 0; i < writes().size(); ++i) {
+    const Write& write = writes()[i];
+    const auto& before = before_[i];
+    const Revision modified = before ? before->modified : 0;
+    if (history_ != nullptr && etcd::is_recorded(write.key) && !is_checked(write.key, modified))
+      compare.push_back(etcd::compare_modified(follower_.outer(write.key), modified));
+    if (!is_recorded(i)) continue;
+    auto& one = values.emplace_back();
+    if (before) one.before = before->value;
+    one.after = write.value;
+    head.keys.push_back({write.key.substr(model::key_prefix.size()), before.has_value(),
+                         write.value.has_value()});
+    head.size += static_cast<std::int64_t>((before ? before->value.size() : 0) +
+                                           (write.value ? write.value->size() : 0));
+  }
+  if (values.empty()) return;
+  const std::string id = etcd::own_id(mirror_.revision());
+  success.push_back(etcd::put_operation(history_->head(id), to_text(head)));
+  success.push_back(etcd::put_operation(history_->values(id), to_text(values)));
+  success.push_back(etcd::put_operation(history_->last, ""));
+}
+
+bool EtcdTransaction::learn(const etcd::TransactionAnswer& answer) {
+  bool news = false;
+  for (std::size_t i = 0; history_ != nullptr && i < writes().size(); ++i) {
+    const Entry* now = entry_in(answer, follower_.outer(writes()[i].key));
+    news = news || (now ? now->modified : 0) != (before_[i] ? before_[i]->modified : 0);
+    before_[i] = now ? std::optional(*now) : std::nullopt;
+  }
+  return news;
+}
+
+// ---- asking ----
+
 async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::attempt() {
-  auto answer = co_await client_.call("/v3/kv/txn", question(), Again::harmful);
+  auto asked = question();
+  const std::size_t operations = asked.find("success")->as_array().size();
+  auto answer = co_await client_.call("/v3/kv/txn", std::move(asked), Again::harmful);
+  if (!answer && answer.error().kind == ErrorKind::limit && writes().size() > 1) {
+    Error error = answer.error();
+    error.what = fmt::format("{} writes are {} operations: {}", writes().size(), operations, error.what);
+    co_return std::unexpected(std::move(error));
+  }
   if (!answer) co_return std::unexpected(answer.error());
   auto read = etcd::read_transaction(*answer);
   if (!read) co_return std::unexpected(read.error());
-  const std::size_t wanted = read->succeeded ? writes().size()
-                                             : transaction_.conditions.size() + (guarded_ ? 1 : 0);
-  if (read->found.size() != wanted)
+  if (read->found.size() != (read->succeeded ? operations : looks_.as_array().size()))
     co_return fail(ErrorKind::protocol, "the answer to a transaction has a wrong number of responses");
   if (!read->succeeded) co_return refused(*read);
   committed(*read);
@@ -186,32 +275,43 @@ void EtcdTransaction::committed(const etcd::TransactionAnswer& answer) {
 
 // Looks for the condition that did not hold in what the keys were at that moment.
 Result<EtcdTransaction::Step> EtcdTransaction::refused(const etcd::TransactionAnswer& answer) {
-  const std::size_t first = guarded_ ? 1 : 0;
   result_.revision = answer.revision;
   const auto& conditions = transaction_.conditions;
   for (std::size_t i = 0; i < conditions.size(); ++i) {
-    if (holds(conditions[i], answer.found[first + i])) continue;
+    if (holds(conditions[i], answer)) continue;
     result_.failed = i;
     return Step::decided;
   }
-  if (!guarded_)
+  const bool news = learn(answer);
+  const Entry* newest = guarded_ ? entry_in(answer, follower_.keys().from) : nullptr;
+  // The guard did not hold: somebody wrote meanwhile.
+  if (newest != nullptr && newest->modified > guarded_since_) seen_ = std::max(seen_, newest->modified);
+  else if (!news)
     return fail(ErrorKind::protocol, "a transaction was refused although all its conditions hold");
-  // The guard alone did not hold: somebody wrote meanwhile.
-  const auto& newest = answer.found.front();
-  seen_ = std::max(seen_, newest.empty() ? 0 : newest.front().modified);
   return Step::again;
 }
 
-bool EtcdTransaction::holds(const Condition& condition, const std::vector<Entry>& found) const {
+const Entry* EtcdTransaction::entry_in(const etcd::TransactionAnswer& answer, const std::string& key) const {
+  const auto place = looked_at_.find(key);
+  if (place == looked_at_.end() || answer.found[place->second].empty()) return nullptr;
+  return &answer.found[place->second].front();
+}
+
+bool EtcdTransaction::holds(const Condition& condition, const etcd::TransactionAnswer& answer) const {
+  const auto modified = [&](const std::string& key) {
+    const Entry* found = entry_in(answer, key);
+    return found ? found->modified : 0;
+  };
   switch (condition.kind) {
     case Kind::exists:
-      return !found.empty();
+      return modified(follower_.outer(condition.key)) > 0;
     case Kind::absent:
-      return found.empty();
+      return modified(follower_.outer(condition.key)) == 0;
     case Kind::unchanged:
-      return (found.empty() ? 0 : found.front().modified) == condition.revision;
+      return modified(follower_.outer(condition.key)) == condition.revision;
     case Kind::store_unchanged:
-      return found.empty() || found.front().modified <= condition.revision;
+      return modified(follower_.keys().from) <= condition.revision &&
+             (history_ == nullptr || modified(history_->last) <= condition.revision);
     case Kind::unreferenced:
       break;
   }

@@ -57,7 +57,10 @@ std::string read_cluster(const Value& answer) {
 }
 
 bool read_entry(const Value& pair, Entry& entry) {
-  return pair.is_object() && read_bytes(pair, "key", entry.key) && !entry.key.empty() &&
+  std::int64_t lease = 0;
+  if (!pair.is_object() || !read_number(pair, "lease", lease)) return false;
+  entry.leased = lease != 0;
+  return read_bytes(pair, "key", entry.key) && !entry.key.empty() &&
          read_bytes(pair, "value", entry.value) && read_number(pair, "create_revision", entry.created) &&
          read_number(pair, "mod_revision", entry.modified);
 }
@@ -91,6 +94,7 @@ bool read_event(const Value& event, Change& change) {
   if (pair == nullptr || !read_entry(*pair, entry)) return false;
   change.revision = entry.modified;
   change.created = entry.created;
+  change.leased = entry.leased;
   change.key = std::move(entry.key);
   const auto type = event.text("type", "PUT");
   if (type == "PUT") change.value = std::move(entry.value);

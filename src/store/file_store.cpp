@@ -44,6 +44,7 @@ class FileStore final : public Store {
     return Result<Page>(mirror_.list(prefix, after, std::clamp<std::size_t>(limit, 1, 10'000)));
   }
   async::Task<Result<Committed>> transact(Transaction) override { return Result<Committed>(read_only()); }
+  async::Task<Result<Revision>> revision() override { return Result<Revision>(mirror_.revision()); }
   async::Task<Result<std::int64_t>> next_id() override { return Result<std::int64_t>(read_only()); }
   async::Task<Result<HistorySlice>> history(HistoryQuestion) override {
     return Result<HistorySlice>(fail(ErrorKind::system, "a file has no history"));

@@ -130,6 +130,11 @@ void MemoryStore::announce() {
   });
 }
 
+async::Task<Result<Revision>> MemoryStore::revision() {
+  if (!broken_.empty()) return Result<Revision>(fail(ErrorKind::system, broken_));
+  return Result<Revision>(revision_);
+}
+
 async::Task<Result<std::int64_t>> MemoryStore::next_id() {
   if (!broken_.empty()) return Result<std::int64_t>(fail(ErrorKind::system, broken_));
   return Result<std::int64_t>(ids_++);

@@ -18,6 +18,7 @@ class MemoryStore final : public Store {
   async::Task<Result<std::optional<Entry>>> get(std::string key) override;
   async::Task<Result<Page>> list(std::string prefix, std::string after, std::size_t limit) override;
   async::Task<Result<Committed>> transact(Transaction transaction) override;
+  async::Task<Result<Revision>> revision() override;
   async::Task<Result<std::int64_t>> next_id() override;
   async::Task<Result<HistorySlice>> history(HistoryQuestion question) override;
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override;

@@ -5,10 +5,12 @@
 
 namespace sluice::store {
 
-void Mirror::apply(const Change& change) {
-  if (change.value) write(change.key, {change.key, *change.value, change.created, change.revision});
+void Mirror::apply(const Change& change, Told told) {
+  if (observer_) observer_(find(change.key), change, told);
+  changed_ = std::max(changed_, change.revision);
+  if (change.value)
+    write(change.key, {change.key, *change.value, change.created, change.revision, change.leased});
   else remove(change.key);
-  reach(change.revision);
 }
 
 void Mirror::write(const std::string& key, Entry entry) {
@@ -46,12 +48,16 @@ std::vector<Change> Mirror::replace(std::vector<Entry> entries, Revision revisio
   for (Entry& entry : entries) {
     const auto found = entries_.find(entry.key);
     if (found != entries_.end() && found->second.value == entry.value) {
+      changed_ = std::max(changed_, entry.modified);
       found->second = std::move(entry);  // its revisions may be others
       continue;
     }
-    changes.push_back({entry.modified, entry.key, std::move(entry.value), entry.created, now});
+    changes.push_back(
+        {entry.modified, entry.key, std::move(entry.value), entry.created, now, entry.leased});
   }
-  for (const Change& change : changes) apply(change);
+  const bool anew = revision_ == 0 || revision < revision_;
+  if (anew) changed_ = 0;
+  for (const Change& change : changes) apply(change, anew ? Told::anew : Told::read);
   revision_ = revision;
   return changes;
 }

@@ -9,23 +9,35 @@
 #include <string_view>
 #include <vector>
 
-#include "store/store.h"
+#include "store/replica.h"
 
 namespace sluice::store {
 
-class Mirror {
+class Mirror final : public Replica {
  public:
   // Keys of the entries that a value names.
   using References = std::function<std::vector<std::string>(std::string_view key, std::string_view value)>;
-  explicit Mirror(References references) : references_(std::move(references)) {}
+  // How a change became known.
+  enum class Told : std::uint8_t {
+    watched,  // as it happened
+    read,     // by comparing: what was written in between is not known
+    anew,     // there was nothing to compare with, or the store has gone back in time
+  };
+  // Is told of a change before it is made, with what stands there: null when the key is not there.
+  using Observer = std::function<void(const Entry* before, const Change& change, Told told)>;
+  explicit Mirror(References references, Observer observer = {})
+      : references_(std::move(references)), observer_(std::move(observer)) {}
 
-  Revision revision() const { return revision_; }
-  // The store has been read up to here, without a change of ours.
-  void reach(Revision revision) { revision_ = std::max(revision_, revision); }
-  void apply(const Change& change);
-  // Becomes exactly `entries`, as of `revision`, which may be lower than before: what had to change for that.
-  std::vector<Change> replace(std::vector<Entry> entries, Revision revision, Instant now);
+  Revision revision() const override { return revision_; }
+  void reach(Revision revision) override { revision_ = std::max(revision_, revision); }
+  void apply(const Change& change) override {
+    apply(change, Told::watched);
+    reach(change.revision);
+  }
+  std::vector<Change> replace(std::vector<Entry> entries, Revision revision, Instant now) override;
 
+  // Of the latest change, removals too.
+  Revision changed() const { return changed_; }
   const Entry* find(std::string_view key) const;
   Page list(std::string_view prefix, std::string_view after, std::size_t limit) const;
   Revision scan(std::string_view prefix, const std::function<void(Entry&&)>& sink) const;
@@ -33,15 +45,18 @@ class Mirror {
   const Entry* referrer(const std::string& key, const std::function<bool(const std::string&)>& leaves) const;
 
  private:
+  void apply(const Change& change, Told told);
   void write(const std::string& key, Entry entry);
   void remove(std::string_view key);
   void forget_references(std::string_view key);
 
   References references_;
+  Observer observer_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::vector<std::string>, std::less<>> targets_;  // of entries that refer
   std::map<std::string, std::set<std::string>> referrers_;                // by what is referred to
   Revision revision_ = 0;
+  Revision changed_ = 0;
 };
 
 }  // namespace sluice::store

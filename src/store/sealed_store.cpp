@@ -40,6 +40,7 @@ class SealedStore final : public Store {
     return store_->transact(std::move(transaction));
   }
 
+  async::Task<Result<Revision>> revision() override { return store_->revision(); }
   async::Task<Result<std::int64_t>> next_id() override { return store_->next_id(); }
 
   async::Task<Result<HistorySlice>> history(HistoryQuestion question) override {

@@ -184,6 +184,12 @@ class SqliteStore final : public Store {
         true);
   }
 
+  async::Task<Result<Revision>> revision() override {
+    return ask<Revision>([](Tables& tables, std::int64_t, std::vector<Change>&) {
+      return Result<Revision>(tables.revision());
+    });
+  }
+
   async::Task<Result<std::int64_t>> next_id() override {
     return ask<std::int64_t>(
         [](Tables& tables, std::int64_t, std::vector<Change>&) { return tables.next_id(); }, true);

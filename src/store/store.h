@@ -25,6 +25,7 @@ struct Entry {
   std::string value;
   Revision created = 0;   // when the key came into being
   Revision modified = 0;  // when it was written last
+  bool leased = false;    // it goes when its time is over; only etcd says so
 };
 
 struct Change {
@@ -33,6 +34,7 @@ struct Change {
   std::optional<std::string> value;  // nothing: the key was removed
   Revision created = 0;
   Instant stored{};  // when it was durable
+  bool leased = false;  // as of an entry
 };
 
 struct Condition {
@@ -114,6 +116,8 @@ class Store {
   // Entries whose key begins with `prefix` and comes after `after`; `limit` 1 to 10000.
   virtual async::Task<Result<Page>> list(std::string prefix, std::string after, std::size_t limit) = 0;
   virtual async::Task<Result<Committed>> transact(Transaction transaction) = 0;
+  // Of the latest change; a condition `store_unchanged` may be made of it.
+  virtual async::Task<Result<Revision>> revision() = 0;
   // A number never given before, for ids.
   virtual async::Task<Result<std::int64_t>> next_id() = 0;
   virtual async::Task<Result<HistorySlice>> history(HistoryQuestion question) = 0;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as etcd's answers, as the lines of its watch cut at any place, and as stand-alone files.
+// Any bytes as etcd's answers, as the lines of its watch cut at any place, as records of the history, and as
+// stand-alone files.
 #include "json/text.h"
 #include "store/config_file.h"
+#include "store/etcd_record.h"
 #include "store/etcd_wire.h"
+#include "store/history_index.h"
 #include "store/mirror.h"
 
 namespace {
@@ -35,6 +38,24 @@ void follow(std::string_view bytes, std::size_t piece) {
   SLUICE_CHECK(mirror.list("", "", 10).entries.empty());
 }
 
+void read_record(std::string_view text) {
+  if (const auto head = store::etcd::read_head(text)) {
+    const auto again = store::etcd::read_head(to_text(*head));
+    SLUICE_CHECK(again && again->keys.size() == head->keys.size());
+  }
+  if (const auto values = store::etcd::read_values(text)) {
+    const auto again = store::etcd::read_values(to_text(*values));
+    SLUICE_CHECK(again && again->size() == values->size());
+  }
+  store::HistoryIndex index;
+  const std::string id(text.substr(0, text.find('{')));
+  store::Change change{.revision = 1, .key = "records/" + id, .value = std::string(text.substr(id.size()))};
+  index.apply(change);
+  change.value.reset();
+  index.apply(change);
+  SLUICE_CHECK(index.records().empty());
+}
+
 void read_file(std::string_view text, store::FileFormat format) {
   json::Findings findings;
   const store::CheckResource check = [](const model::Resource& resource, std::string_view id,
@@ -52,6 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   read_answers(text);
   follow(text, 1 + size % 7);
   follow(text, size + 1);
+  read_record(text);
   if (size > 8192) return 0;
   read_file(text, store::FileFormat::json);
   read_file(std::string(text) + "\n#END", store::FileFormat::yaml);

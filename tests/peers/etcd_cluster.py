@@ -197,14 +197,14 @@ class Cluster:
     def compact(self, revision):
         self.call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
 
-    def require_password(self, user, password):
-        """From now on only `user` may read and write, with the rights of root."""
+    def require_password(self, user, password, role="root"):
+        """From now on only `user` may read and write, with the rights of `role`."""
         for path, question in (
             ("/v3/auth/user/add", {"name": "root", "password": "root-password"}),
             ("/v3/auth/role/add", {"name": "root"}),
             ("/v3/auth/user/grant", {"user": "root", "role": "root"}),
             ("/v3/auth/user/add", {"name": user, "password": password}),
-            ("/v3/auth/user/grant", {"user": user, "role": "root"}),
+            ("/v3/auth/user/grant", {"user": user, "role": role}),
             ("/v3/auth/enable", {}),
         ):
             self.call(path, question)

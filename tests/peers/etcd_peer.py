@@ -7,6 +7,7 @@ N failed`; exit code 77 when etcd is not installed.
 """
 
 import argparse
+import base64
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "tests/scenarios"), str(Path(__file__).resolve().parent)]
 from client import Connection, Response, connect, request_bytes
-from etcd_cluster import Certificates, Cluster, installed
+from etcd_cluster import Certificates, Cluster, encode, installed
 from gateway import Gateway, merge
 from upstream import Upstream, deadline
 
@@ -273,7 +274,7 @@ def test_a_member_hangs(story):
     etcd = story.cluster(3)
     node = story.node(etcd, etcd={"timeout": 3})
     check(node.put("routes/1", story.route("/a")).status == 201, "cannot be written")
-    told = [line for line in node.log().split("\n") if "reached, at revision" in line]
+    told = [line for line in node.log().split("\n") if "the configuration is reached, at revision" in line]
     asked = next(member for member in etcd.members if member.url.split("//")[1] in told[0])
     os.kill(asked.process.pid, signal.SIGSTOP)
     other = next(member for member in etcd.members if member is not asked)
@@ -364,6 +365,44 @@ def test_keys_of_certificates_are_encrypted(story):
     check(openssl(own, "-d", text=json.loads(etcd.get("/apisix/ssls/1"))["key"]) == key, "encrypted twice")
     check(not any("PRIVATE KEY" in path.read_text(errors="replace") for path in node.prefix.glob("data/*")),
           "in plain in the last good configuration")
+
+
+def test_the_history_is_shared(story):
+    etcd = story.cluster(3)
+    one, two = story.node(etcd), story.node(etcd)
+    check(one.put("routes/1", story.route("/a")).status == 201, "cannot be written")
+    good = one.admin("GET", "/apisix/admin/history").json()["list"][0]["revision"]
+    check(two.put("routes/1", story.route("/b")).status == 200, "cannot be written")
+    etcd.put("/apisix/routes/2", {"id": "2", **story.route("/theirs")})
+    served(one, "/theirs")
+    listed = one.admin("GET", "/apisix/admin/history").json()["list"]
+    authors = [(entry["author"], entry["changes"][0]["resource"]) for entry in listed]
+    check(authors == [("outside", "routes/2"), ("admin", "routes/1"), ("admin", "routes/1")], authors)
+    back = two.admin("POST", f"/apisix/admin/history/{good}/rollback?wait=applied")
+    check(back.status == 200 and len(back.json()["changes"]) == 2, back.brief())
+    for node in (two, one):
+        served(node, "/a")
+        served(node, "/b", 404)
+        served(node, "/theirs", 404)
+    seen = etcd.call("/v3/kv/range", {"key": encode("/apisix/"), "range_end": encode("/apisix0")})
+    keys = [base64.b64decode(pair["key"]).decode() for pair in seen["kvs"]]
+    check(keys == ["/apisix/routes/1"], f"APISIX sees {keys}")
+
+
+def test_a_user_who_may_not_write_the_history(story):
+    etcd = story.cluster()
+    etcd.put("/apisix/routes/1", {"id": "1", **story.route("/a")})
+    etcd.call("/v3/auth/role/add", {"name": "apisix"})
+    grant = {"permType": "READWRITE", "key": encode("/apisix/"), "range_end": encode("/apisix0")}
+    etcd.call("/v3/auth/role/grant", {"name": "apisix", "perm": grant})
+    etcd.require_password("gateway", "gateway-password", role="apisix")
+    node = story.node(etcd, etcd={"user": "gateway", "password": "gateway-password"})
+    served(node, "/a")
+    check(node.put("routes/2", story.route("/b")).status == 201, "cannot be written")
+    served(node, "/b")
+    history = node.admin("GET", "/apisix/admin/history")
+    check(history.status == 503 and b"does not let this user" in history.body, history.brief())
+    check("below /sluice/apisix/" in node.log(), "not said in the log")
 
 
 def test_tls_and_client_certificates(story):

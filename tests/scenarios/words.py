@@ -77,6 +77,7 @@ class Runner:
         self.gateway = gateway
         self.upstreams = {}
         self.certificates = {}
+        self.revisions = {}
         self.routes = 0
         names.SERVER.known.clear()
         self.local = threading.local()
@@ -85,6 +86,7 @@ class Runner:
         told = {name: upstream.address for name, upstream in self.upstreams.items()}
         told.update({name + ".port": upstream.port for name, upstream in self.upstreams.items()})
         told.update(self.certificates)
+        told.update(self.revisions)
         told.update({"gateway." + name: port for name, port in self.gateway.ports.items()})
         told.update({"admin.key": KEY, "prefix": self.gateway.prefix})
         return told
@@ -299,6 +301,12 @@ class Runner:
             else:
                 body = raw(word) if isinstance(word, Text) else word
         return self.write(method, path, body, clauses, headers)
+
+    def do_revision(self, words):
+        """revision NAME: ${NAME} is the store's latest revision"""
+        history = self.write("GET", "history?limit=1", None).json()
+        latest = history["list"][0]["revision"] if history["list"] else 0
+        self.revisions[words[1]] = max(latest, history["kept_since"])
 
     def do_put(self, words):
         return self.do_admin(["admin", words[0].upper(), *words[1:]])
