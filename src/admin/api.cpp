@@ -47,6 +47,13 @@ bool is_about_the_whole(const Call& call) {
   return first == "transactions" || first == "history" || first == "status" || first == "data_key";
 }
 
+bool is_about_configs(const Call& call) { return call.segments.size() == 1 && call.segments[0] == "configs"; }
+
+std::size_t body_max_of(const Call& call) {
+  if (is_about_configs(call)) return Configs::body_max;
+  return !call.segments.empty() && call.segments[0] == "transactions" ? Transactions::body_max : body_max;
+}
+
 // POST /history/REVISION/rollback
 bool rolls_back(const Call& call) {
   return call.method == http::Method::post && call.segments.size() == 3 && call.segments[2] == "rollback";
@@ -79,7 +86,7 @@ Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status
          Settings settings)
     : settings_(std::move(settings)), status_(status), validator_(validator),
       desk_{store, validator, clock, settings_.stream_routes}, verbs_(desk_, status), history_(store),
-      transactions_(desk_, history_, status) {}
+      transactions_(desk_, history_, status), configs_(store, validator, status, clock) {}
 
 http::Reply Api::decorate(http::Reply reply) const {
   reply.headers.emplace_back("X-API-VERSION", "v3");
@@ -116,11 +123,15 @@ async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
   Call call;
   call.segments = split_path(request.path.substr(prefix.size()));
   if (call.segments.empty() && request.method_id == http::Method::head) return decorate({200, {}, {}, {}});
-  if (!is_routed(request.method_id)) return decorate(error_reply(404, "not found"));
+  const bool configs = settings_.whole && is_about_configs(call);
+  if (!is_routed(request.method_id) && !(configs && request.method_id == http::Method::head))
+    return decorate(error_reply(404, "not found"));
   call.method = request.method_id;
   call.method_name = request.method;
   call.arguments = Arguments::parse(request.query);
   call.content_type = request.headers.get(http::HeaderId::content_type);
+  call.accept = request.headers.get(http::HeaderId::accept);
+  call.digest = request.headers.get("x-digest");
   auto allowed = access(request, call.arguments);
   if (!allowed.key) {
     log::warn("Admin API: {} {} from {} refused: {}", request.method, request.path, peer.text(), allowed.why);
@@ -131,11 +142,17 @@ async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
 }
 
 async::Task<http::Reply> Api::run(http::Request& request, Call call) {
-  const bool many = !call.segments.empty() && call.segments[0] == "transactions";
-  auto body = co_await read_body(request, many ? Transactions::body_max : body_max);
+  const auto most = body_max_of(call);
+  auto body = co_await read_body(request, most);
   if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
   call.body = std::move(*body);
   if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
+  if (settings_.whole && is_about_configs(call)) {
+    auto told = co_await configs_.handle(std::move(call));
+    co_return decorate(std::move(told));
+  }
+  if (settings_.whole && call.method != http::Method::get && call.segments.front() != "data_key")
+    co_return decorate(error_reply(405, "resources are written all at once here: PUT /apisix/admin/configs"));
   if (is_about_the_whole(call)) {
     auto told = co_await run_on_the_whole(std::move(call));
     co_return decorate(std::move(told));

@@ -5,6 +5,7 @@
 #pragma once
 #include <string>
 
+#include "admin/configs.h"
 #include "admin/history.h"
 #include "admin/keys.h"
 #include "admin/transactions.h"
@@ -18,6 +19,7 @@ struct Settings {
   bool restricted = true;  // to addresses of `allow`
   CidrSet allow;
   bool stream_routes = false;  // they may be written
+  bool whole = false;          // resources are written all at once, by PUT /configs, and in no other way
   bool cors = true;  // pages from elsewhere may use it (they still need the key)
 };
 
@@ -33,7 +35,7 @@ class Api {
   http::Reply decorate(http::Reply reply) const;
   Access access(const http::Request& request, const Arguments& arguments) const;
   async::Task<http::Reply> run(http::Request& request, Call call);
-  // Transactions, the history, the status, the key that seals secrets.
+  // Transactions, the whole configuration, the history, the status, the key that seals secrets.
   async::Task<http::Reply> run_on_the_whole(Call call);
   async::Task<http::Reply> change_key(Call call);
 
@@ -44,6 +46,7 @@ class Api {
   Verbs verbs_;
   History history_;
   Transactions transactions_;
+  Configs configs_;
 };
 
 }  // namespace sluice::admin

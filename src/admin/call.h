@@ -36,6 +36,8 @@ struct Call {
   std::vector<std::string> segments;  // of the path, behind the API's prefix
   Arguments arguments;
   std::string content_type;
+  std::string accept;
+  std::string digest;  // X-Digest
   std::string body;  // as sent; "" when there was none
   store::Author author;
   Place place;

@@ -3,9 +3,7 @@
 
 #include <fmt/core.h>
 
-#include <set>
-
-#include "json/text.h"
+#include "admin/configs_check.h"
 #include "plugin/meta.h"
 
 namespace sluice::admin {
@@ -68,65 +66,6 @@ http::Reply validate_schema(const Validator& validator, const Call& call) {
   json::Findings findings;
   validator.check_fields(*resource, {}, body, findings);
   return findings.ok() ? http::Reply{200, {}, {}, {}} : problems_reply(findings);
-}
-
-// One list of a whole configuration: problems of each item, and ids that stand twice.
-void validate_list(const Validator& validator, const model::Resource& resource, const Value& items,
-                   json::Array& errors) {
-  auto add = [&](const Value& id, std::size_t index, std::string error) {
-    auto line = Value::object({{"resource_type", resource.path}, {"resource_id", id}});
-    line.set("index", index);
-    line.set("error", std::move(error));
-    errors.push_back(std::move(line));
-  };
-  std::set<std::string> known;
-  std::size_t index = 0;
-  for (const auto& item : items.as_array()) {
-    const Value* named = item.find("id") ? item.find("id") : item.find(resource.key);
-    Value id = named ? *named : Value("");
-    json::Findings findings;
-    auto text = id.is_string() ? id.as_string() : json::dump(id);
-    validator.check(model::kind_in_list(resource, text), text, item, findings);
-    for (const auto& problem : findings.problems) {
-      add(id, index, problem.sentence.empty() ? problem.what : problem.sentence);
-    }
-    if (named && !known.insert(text).second) {
-      const bool by_key = item.find("id") == nullptr;
-      const std::string_view called = by_key                      ? resource.key
-                                      : model::child_of(resource) ? "credential id"
-                                                                  : "id";
-      add(id, index, fmt::format("found duplicate {} {} in {}", called, text, resource.path));
-    }
-    ++index;
-  }
-}
-
-http::Reply validate_configs(const Validator& validator, const Call& call) {
-  if (call.body.empty()) return error_reply(400, "invalid request body: empty request body");
-  bool yaml = call.content_type.starts_with("application/yaml");
-  auto parsed = yaml ? json::parse_yaml(call.body) : json::parse(call.body);
-  if (!parsed) return error_reply(400, "invalid request body: " + parsed.error().what);
-  if (!parsed->is_object()) return error_reply(400, "invalid request body: it must be an object");
-  json::Array errors;
-  for (const auto& [key, value] : parsed->as_object()) {
-    const auto* resource = model::find_resource(key);
-    auto complain = [&](std::string error) {
-      errors.push_back(Value::object({{"resource_type", key}, {"error", std::move(error)}}));
-    };
-    if (key.ends_with("_conf_version")) {
-      if (!value.is_number())
-        complain(fmt::format("{} must be a number, got {}", key, json::name_of(value.kind())));
-    } else if (!resource) {
-      complain(fmt::format("Unsupported resource type: {}", key));
-    } else if (!value.is_array()) {
-      complain(fmt::format("{} must be an array, got {}", key, json::name_of(value.kind())));
-    } else {
-      validate_list(validator, *resource, value, errors);
-    }
-  }
-  if (errors.empty()) return json_text_reply(200, "{}");
-  return json_reply(400,
-                    Value::object({{"error_msg", "Configuration validation failed"}, {"errors", errors}}));
 }
 
 std::optional<http::Reply> describe_plugins(const Validator& validator, const Call& call) {

@@ -20,7 +20,8 @@
 
 namespace sluice::main {
 
-enum class StoreProvider : std::uint8_t { embedded, etcd, yaml, json };
+// `api`: APISIX's stand-alone mode that is driven by PUT /configs.
+enum class StoreProvider : std::uint8_t { embedded, etcd, yaml, json, api };
 
 struct Config {
   gateway::Settings gateway;

@@ -96,11 +96,7 @@ void read_role(Section& deployment, Config& config) {
                             "write etcd there, or remove this");
   }
   const bool in_file = config.provider == StoreProvider::yaml || config.provider == StoreProvider::json;
-  if (in_file && config.admin) {
-    deployment.warn("role_traditional/config_provider",
-                    "makes the Admin API read-only: resources are those of the file; set apisix/enable_admin "
-                    "to false");
-  }
+  if (in_file && config.admin) config.provider = StoreProvider::api;
 }
 
 }  // namespace sluice::main

@@ -224,7 +224,7 @@ Result<> Process::serve_admin() {
   api_ = std::make_unique<admin::Api>(
       *store_, validator_, *this, Clock::system(),
       admin::Settings{std::move(admin_keys_), config_.admin_restricted, config_.admin_allow,
-                      config_.stream_routes, config_.admin_cors});
+                      config_.stream_routes, config_.provider == StoreProvider::api, config_.admin_cors});
   return serve(
       {Port::admin, config_.admin_listen},
       [this](http::Request& request, const Endpoint& peer) { return ask_admin(request, peer.address); },

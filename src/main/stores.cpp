@@ -2,7 +2,9 @@
 #include "main/stores.h"
 
 #include <algorithm>
+#include <filesystem>
 
+#include "base/log.h"
 #include "json/text.h"
 #include "main/pem_file.h"
 #include "main/seals.h"
@@ -62,7 +64,13 @@ Opened open_embedded_store(const Config& config, const std::string& prefix, cons
   if (!keys) return std::unexpected(keys.error());
   const bool stale = keys->stale();
   auto seal = seal_with_data_keys(needs.secrets, std::move(*keys), config.encryption.enabled);
-  store::SqliteOptions options{.path = prefix + "/data/sluice.db", .history = config.history};
+  const bool by_api = config.provider == StoreProvider::api;
+  if (by_api && std::filesystem::exists(prefix + "/conf/apisix.yaml")) {
+    log::warn("conf/apisix.yaml is not read: with role_traditional/config_provider yaml the configuration is "
+              "put through PUT /apisix/admin/configs; role data_plane reads the file");
+  }
+  store::SqliteOptions options{.path = prefix + (by_api ? "/data/configs.db" : "/data/sluice.db"),
+                               .history = config.history};
   if (stale) options.rewrite = seal->resealer();
   auto opened = store::open_sqlite(std::move(options), needs.control);
   if (!opened) return opened;
@@ -111,6 +119,7 @@ store::FilePlace file_of(const Config& config, const std::string& prefix,
 Opened open_store(const Config& config, const std::string& prefix, StoreNeeds needs) {
   switch (config.provider) {
     case StoreProvider::embedded:
+    case StoreProvider::api:
       return open_embedded_store(config, prefix, needs);
     case StoreProvider::etcd:
       return open_etcd_store(config, prefix, needs);

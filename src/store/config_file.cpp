@@ -70,19 +70,13 @@ class Reading {
   void read_item(const model::Resource& resource, const Value& item, std::size_t number) {
     const std::string path = fmt::format("/{}/{}", resource.path, number);
     if (!item.is_object()) return problem(path, "must be an object");
-    Value body = item;
-    body.erase("modifiedIndex");  // of whoever wrote the file, in etcd's terms
-    if (format_ == FileFormat::yaml) fill_empty_plugins(body);
-    std::string id = text_of(body.find(resource.key));
-    if (id.empty()) id = text_of(body.find("id"));
-    if (id.empty()) id = fmt::format("arr_{}", number + 1);
-    const model::Resource& kind = model::kind_in_list(resource, id);
-    if (kind.key == "id") body.set("id", id);
+    ListedItem read = store::read_item(resource, item, number);
+    if (format_ == FileFormat::yaml) fill_empty_plugins(read.body);
     Findings own;
-    check_(kind, id, body, own);
+    check_(*read.kind, read.id, read.body, own);
     for (auto& found : own.problems) problem(path + found.path, std::move(found.what));
     for (auto& found : own.warnings) warn(path + found.path, std::move(found.what));
-    if (own.ok()) add({model::key_of(kind, id), json::dump(body)});
+    if (own.ok()) add({model::key_of(*read.kind, read.id), json::dump(read.body)});
   }
 
   void add(Entry entry) {
@@ -105,6 +99,20 @@ class Reading {
 };
 
 }  // namespace
+
+ListedItem read_item(const model::Resource& listed, Value item, std::size_t number) {
+  ListedItem read{.body = std::move(item)};
+  const Value* index = read.body.find("modifiedIndex");
+  if (index != nullptr && index->is_integer()) read.modified_index = index->as_int();
+  read.body.erase("modifiedIndex");
+  read.id = text_of(read.body.find(listed.key));
+  if (read.id.empty()) read.id = text_of(read.body.find("id"));
+  read.named = !read.id.empty();
+  if (!read.named) read.id = fmt::format("arr_{}", number + 1);
+  read.kind = &model::kind_in_list(listed, read.id);
+  if (read.kind->key == "id") read.body.set("id", read.id);
+  return read;
+}
 
 Result<std::vector<Entry>> read_config_file(std::string_view text, FileFormat format,
                                             const CheckResource& check, Findings& findings) {
