@@ -25,6 +25,7 @@ MAY_SEE = {
     "http": ["base", "json", "async", "net"],
     "model": ["base", "json"],
     "store": LOW,
+    "secrets": LOW,
     "upstream": LOW,
     "plugin": LOW + ["upstream"],
     "plugins": LOW + ["store", "upstream", "plugin"],
@@ -32,7 +33,7 @@ MAY_SEE = {
     "gateway": LOW + ["store", "upstream", "plugin"],
     "admin": LOW + ["store", "upstream", "plugin"],
     "cli": LOW + ["store"],
-    "main": LOW + ["store", "upstream", "plugin", "plugins", "script", "gateway", "admin", "cli"],
+    "main": LOW + ["store", "secrets", "upstream", "plugin", "plugins", "script", "gateway", "admin", "cli"],
 }
 
 # Third-party headers by their first letters, and the folders that may include them ("*": all).

@@ -85,8 +85,9 @@ bool is_routed(http::Method method) {
 Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock,
          Settings settings)
     : settings_(std::move(settings)), status_(status), validator_(validator),
-      desk_{store, validator, clock, settings_.stream_routes}, verbs_(desk_, status), history_(store),
-      transactions_(desk_, history_, status), configs_(store, validator, status, clock) {}
+      desk_{store, validator, clock, settings_.stream_routes, {}, settings_.ask_secrets},
+      verbs_(desk_, status), history_(store), transactions_(desk_, history_, status),
+      configs_(store, validator, status, clock) {}
 
 http::Reply Api::decorate(http::Reply reply) const {
   reply.headers.emplace_back("X-API-VERSION", "v3");

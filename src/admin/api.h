@@ -21,6 +21,7 @@ struct Settings {
   bool stream_routes = false;  // they may be written
   bool whole = false;          // resources are written all at once, by PUT /configs, and in no other way
   bool cors = true;  // pages from elsewhere may use it (they still need the key)
+  AskSecrets ask_secrets = {};
 };
 
 class Api {

@@ -93,6 +93,7 @@ json::Findings ChangeSet::findings() const {
 async::Task<Result<>> ChangeSet::check() {
   auto done = co_await remove_what_belongs();
   if (!done) co_return done;
+  if (desk_.ask_secrets) co_await ask_for_secrets();
   for (Draft& draft : drafts_) check_alone(draft);
   if (!claim_credentials()) {
     co_return fail(ErrorKind::conflict,
@@ -105,6 +106,18 @@ async::Task<Result<>> ChangeSet::check() {
   if (!done) co_return done;
   if (ok()) std::ranges::for_each(drafts_, [this](Draft& draft) { write_out(draft); });
   co_return done;
+}
+
+async::Task<> ChangeSet::ask_for_secrets() {
+  std::set<std::string> all;
+  for (const Draft& draft : drafts_) {
+    if (!draft.body) continue;
+    auto own = model::secret_references_in(*draft.resource, *draft.body);
+    all.insert(std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+  }
+  if (all.empty()) co_return;
+  std::vector<std::string> references(all.begin(), all.end());
+  co_await desk_.ask_secrets(std::move(references));
 }
 
 // What belongs to a resource goes with it.

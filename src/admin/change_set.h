@@ -5,6 +5,7 @@
 // the control thread; what it is given outlives it.
 #pragma once
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -40,6 +41,9 @@ struct Draft {
   std::string key() const { return model::key_of(*resource, id); }
 };
 
+// Has secret managers asked what references stand for, so that checks know it: waits for their answers.
+using AskSecrets = std::function<async::Task<>(std::vector<std::string> references)>;
+
 // What every change needs.
 struct Desk {
   store::Store& store;
@@ -47,6 +51,7 @@ struct Desk {
   const Clock& clock;
   bool stream_routes = false;  // they may be written
   Claims claims = {};          // of credentials
+  AskSecrets ask_secrets = {};
 };
 
 class ChangeSet {
@@ -91,6 +96,7 @@ class ChangeSet {
     std::size_t reference = 0;
   };
   async::Task<Result<>> remove_what_belongs();
+  async::Task<> ask_for_secrets();
   async::Task<Result<>> check_references();
   // How what is referred to will be.
   struct Target {

@@ -75,6 +75,7 @@ http::Reply status_reply(const plugin::Status& status, const http::Request& requ
   Value body =
       fine ? Value::object({{"status", "ok"}}) : Value::object({{"status", "error"}, {"error", why}});
   if (auto store = status.store(); !store.is_null()) body.set("store", std::move(store));
+  if (auto left_out = status.left_out(); !left_out.is_null()) body.set("left_out", std::move(left_out));
   return json_reply(fine ? 200 : 503, body);
 }
 

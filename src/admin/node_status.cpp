@@ -21,6 +21,7 @@ async::Task<http::Reply> node_status(store::Store& store, const plugin::Status& 
   body.set("workers", std::move(workers));
   auto elsewhere = status.store();
   body.set("store", elsewhere.is_null() ? Value::object({{"provider", "embedded"}}) : std::move(elsewhere));
+  if (auto left_out = status.left_out(); !left_out.is_null()) body.set("left_out", std::move(left_out));
   co_return json_reply(200, body);
 }
 

@@ -13,16 +13,6 @@
 namespace sluice::gateway {
 namespace {
 
-// Reads `value` as T; problems go to the log, and the resource is left out.
-template <class T>
-bool read_as(const json::Value& value, T& into, std::string_view key) {
-  json::Findings findings;
-  if (json::read(value, into, findings)) return true;
-  for (const auto& problem : findings.problems)
-    log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
-  return false;
-}
-
 upstream::Timeouts timeouts_of(const model::Timeout& written) {
   return {written.connect, written.send, written.read};
 }
@@ -41,8 +31,16 @@ std::uint32_t method_bits(const std::vector<std::string>& names) {
 
 }  // namespace
 
+template <class T>
+bool Compiler::read_as(const json::Value& value, T& into, std::string_view key) {
+  json::Findings findings;
+  if (json::read(value, into, findings)) return true;
+  complain(key, findings.problems);
+  return false;
+}
+
 std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const json::Value& config,
-                                        std::string_view key) const {
+                                        std::string_view key) {
   json::Findings findings;
   json::Reader reader(findings, "/plugins/" + std::string(type.name));
   plugin::Meta meta;
@@ -57,8 +55,7 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
     made = type.make(own, reader);
   }
   if (made == nullptr) {
-    for (const auto& problem : findings.problems)
-      log::error("{}: {} {}; it is left out", key, problem.path, problem.what);
+    complain(key, findings.problems);
     return std::nullopt;
   }
   if (meta.priority) link.priority = static_cast<int>(*meta.priority);
@@ -69,8 +66,8 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
     if (!meta.filter.is_null()) {
       auto filter = plugin::Expression::compile(meta.filter, plugin::find_variable);
       if (!filter) {
-        log::error("{}: /plugins/{}/_meta/filter{} {}; it is left out", key, type.name, filter.error().path,
-                   filter.error().what);
+        leave_out(key, "/plugins/" + std::string(type.name) + "/_meta/filter" + filter.error().path + " " +
+                           filter.error().what);
         return std::nullopt;
       }
       compiled->filter = std::move(*filter);
@@ -93,9 +90,11 @@ std::optional<Chain> Compiler::make_chain(Making& making, const model::PluginCon
   Chain::Hidden hidden;
   std::optional<json::Value> old;
   if (making.old != nullptr && old_chain != nullptr) {
-    if (auto parsed = json::parse(making.old->text)) old = std::move(*parsed);
+    const std::string& text = making.old->resolved.empty() ? making.old->text : making.old->resolved;
+    if (auto parsed = json::parse(text)) old = std::move(*parsed);
     json::Findings scratch;
-    if (old) model::resolve_secret_references(*model::find_resource(making.kind), *old, scratch);
+    if (old && making.old->resolved.empty())  // what is in the environment stays the same
+      model::resolve_secret_references(*model::find_resource(making.kind), *old, scratch);
   }
   for (const auto& [name, config] : plugins.list) {
     const auto* type = registry_.find(name);
@@ -135,7 +134,8 @@ bool Compiler::find_client_certificate(Making& making, model::UpstreamTls& tls) 
   uses(making, "ssls", tls.client_cert_id);
   const Item* item = find("ssls", tls.client_cert_id.text);
   if (item == nullptr || item->ssl == nullptr || item->ssl->type != model::Ssl::Type::client) {
-    log::error("{}: there is no ssl {} of type client; it is left out", making.key, tls.client_cert_id.text);
+    leave_out(making.key, "/tls/client_cert_id names ssl " + tls.client_cert_id.text +
+                              ", which is not there or not of type client");
     return false;
   }
   tls.client_cert = item->ssl->cert;
@@ -154,7 +154,7 @@ std::shared_ptr<const Destination> Compiler::make_destination(Making& making, mo
       written, id, hash64(making.key), lookup,
       {settings_.upstream_verify, std::string(making.key), settings_.health_checks ? &health_ : nullptr});
   if (!built) {
-    log::error("{}: {}; it is left out", making.key, built.error().what);
+    leave_out(making.key, built.error().what);
     return nullptr;
   }
   auto made = std::make_shared<Destination>();
@@ -249,6 +249,7 @@ bool Compiler::make_route(Making& making, const json::Value& value) {
   auto target = std::allocate_shared<RouteTarget>(SlabAllocator<RouteTarget>());
   target->chain = merge_lower(making, written, std::move(*chain), *target);
   find_target(making, written, *target);
+  if (making.fresh.refuses) target->refusal = 503;
   if (written.upstream && written.upstream_id.empty() && target->own == nullptr) return false;
   making.fresh.target = target;
   if (written.status == 0) return true;
@@ -272,7 +273,7 @@ bool Compiler::make_route(Making& making, const json::Value& value) {
   if (written.vars.is_array()) {
     auto vars = plugin::Expression::compile(written.vars, plugin::find_variable);
     if (!vars) {
-      log::error("{}: /vars{} {}; it is left out", making.key, vars.error().path, vars.error().what);
+      leave_out(making.key, "/vars" + vars.error().path + " " + vars.error().what);
       return false;
     }
     spec.vars = std::move(*vars);
@@ -280,7 +281,7 @@ bool Compiler::make_route(Making& making, const json::Value& value) {
   spec.target = std::move(target);
   auto route = Route::make(std::move(spec), settings_.router);
   if (!route) {
-    log::error("{}: {}; it is left out", making.key, route.error().what);
+    leave_out(making.key, route.error().what);
     return false;
   }
   making.fresh.route = *route;
@@ -294,8 +295,7 @@ bool Compiler::add_consumer_plugin(Making& making, const plugin::PluginType& typ
   std::string credential;
   auto compiled = type.make_consumer(config, reader, credential);
   if (compiled == nullptr) {
-    for (const auto& problem : findings.problems)
-      log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
+    complain(making.key, findings.problems);
     return false;
   }
   entry.consumer.auth.emplace_back(*type.index, std::move(compiled));
@@ -380,8 +380,7 @@ bool Compiler::make_metadata(Making& making, const json::Value& value) {
   json::Findings findings;
   json::Reader reader(findings);
   making.fresh.metadata = type->make_metadata(config, reader);
-  for (const auto& problem : findings.problems)
-    log::error("{}: {} {}; it is left out", making.key, problem.path, problem.what);
+  complain(making.key, findings.problems);
   return making.fresh.metadata != nullptr;
 }
 

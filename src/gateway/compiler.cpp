@@ -12,23 +12,13 @@ namespace sluice::gateway {
 namespace {
 
 constexpr std::array<std::string_view, 12> order{
-    "plugin_metadata", "ssls",         "upstreams", "services", "plugin_configs", "consumer_groups",
-    "consumers",       "global_rules", "routes",    "protos",   "stream_routes",  "secrets"};
+    "secrets",         "plugin_metadata", "ssls",         "upstreams", "services", "plugin_configs",
+    "consumer_groups", "consumers",       "global_rules", "routes",    "protos",   "stream_routes"};
 
 std::string dependency(std::string_view kind, std::string_view id) {
   std::string text(kind);
   text.append("/").append(id);
   return text;
-}
-
-// A resource with a secret that is not there would be less safe than it was written: it is left out.
-bool resolve(const model::Resource& resource, std::string_view key, json::Value& value) {
-  json::Findings findings;
-  model::resolve_secret_references(resource, value, findings);
-  for (const auto* list : {&findings.problems, &findings.warnings}) {
-    for (const auto& found : *list) log::error("{}: {} {}; it is left out", key, found.path, found.what);
-  }
-  return findings.problems.empty() && findings.warnings.empty();
 }
 
 }  // namespace
@@ -65,44 +55,129 @@ const Compiler::Item* Compiler::find(std::string_view kind, std::string_view id)
   return found == items_.end() ? nullptr : &found->second;
 }
 
-bool Compiler::change(std::string_view key_view, std::optional<std::string_view> text,
-                      std::int64_t revision) {
+bool Compiler::change(std::string_view key, std::optional<std::string_view> text, std::int64_t revision) {
+  left_out_.erase(std::string(key));
+  return apply(key, text, revision);
+}
+
+void Compiler::remake(const std::string& key) {
+  const auto item = items_.find(key);
+  if (item == items_.end()) return;
+  const std::string text = item->second.text;
+  const bool outer = std::exchange(remaking_, true);
+  const bool held = apply(key, text, item->second.revision);
+  remaking_ = outer;
+  const auto found = left_out_.find(key);
+  if (held && found != left_out_.end() && !found->second.latest) left_out_.erase(found);
+}
+
+bool Compiler::apply(std::string_view key_view, std::optional<std::string_view> text,
+                     std::int64_t revision) {
   const auto parts = model::split_key(key_view);
   if (parts.resource == nullptr) return true;  // a kind that nothing here is made of
-  const std::string_view kind = parts.resource->path;
-  const std::string key(key_view), id(parts.id);
-  auto found = items_.find(key);
-  if (!text) {
-    if (found == items_.end()) return true;
-    Item gone = std::move(found->second);
-    items_.erase(found);
-    uninstall(kind, id, gone);
-    if (gone.checks) checker_.remove(key);
-    release_uses(key, gone);
-  } else {
-    auto value = json::parse(*text);
-    if (!value) {
-      log::error("{}: {}; it is left out", key, value.error().what);
-      return false;
-    }
-    if (!resolve(*parts.resource, key, *value)) return false;
-    Making making{kind, id, key, found == items_.end() ? nullptr : &found->second, {}};
-    making.fresh.text = *text;
-    making.fresh.revision = revision;
-    if (!make(making, *value)) return false;
-    register_uses(key, making.fresh);
-    install(making);
-    if (making.fresh.checks) {
-      if (auto set = checker_.set(*making.fresh.checks); !set) log::error("{}: {}", key, set.error().what);
-    } else if (making.old != nullptr && making.old->checks) {
-      checker_.remove(key);
-    }
-    const Item replaced = std::exchange(items_[key], std::move(making.fresh));
-    if (making.old != nullptr) release_uses(key, replaced);
-  }
-  if (kind == "global_rules") remake_global();
-  remake_dependents(kind, id);
+  const std::string key(key_view);
+  if (!text) remove(parts, key);
+  else if (!put(parts, key, *text, revision)) return false;
+  if (parts.resource->path == "global_rules") remake_global();
+  remake_dependents(parts.resource->path, parts.id);
   return true;
+}
+
+void Compiler::remove(const model::KeyParts& parts, const std::string& key) {
+  note_references(key, {});
+  if (parts.resource->path == "secrets" && secrets_ != nullptr) secrets_->set_manager(parts.id, nullptr);
+  const auto found = items_.find(key);
+  if (found == items_.end()) return;
+  Item gone = std::move(found->second);
+  items_.erase(found);
+  uninstall(parts.resource->path, parts.id, gone);
+  if (gone.checks) checker_.remove(key);
+  release_uses(key, gone);
+}
+
+bool Compiler::put(const model::KeyParts& parts, const std::string& key, std::string_view text,
+                   std::int64_t revision) {
+  const auto found = items_.find(key);
+  auto value = json::parse(text);
+  if (!value) return leave_out(key, value.error().what), false;
+  Making making{parts.resource->path, parts.id, key, found == items_.end() ? nullptr : &found->second, {}};
+  making.fresh.text = text;
+  making.fresh.revision = revision;
+  if (!resolve_secrets(parts, making, *value)) return false;
+  if (!make(making, *value)) return false;
+  register_uses(key, making.fresh);
+  install(making);
+  if (making.fresh.checks) {
+    if (auto set = checker_.set(*making.fresh.checks); !set) log::error("{}: {}", key, set.error().what);
+  } else if (making.old != nullptr && making.old->checks) {
+    checker_.remove(key);
+  }
+  const Item replaced = std::exchange(items_[key], std::move(making.fresh));
+  if (making.old != nullptr) release_uses(key, replaced);
+  return true;
+}
+
+void Compiler::leave_out(std::string_view key, std::string why) {
+  log::error("{}: {}; it is left out", key, why);
+  left_out_.try_emplace(std::string(key), LeftOut{std::move(why), !remaking_});
+}
+
+void Compiler::complain(std::string_view key, const json::Problems& problems) {
+  for (const auto& problem : problems) leave_out(key, problem.path + " " + problem.what);
+}
+
+// ---- secrets ----
+
+// With a secret that is not known a resource would be less safe than it was written: what it was before
+// stays. A route that was nothing before refuses, so that no other takes its requests, and so does a global
+// rule.
+bool Compiler::resolve_secrets(const model::KeyParts& parts, Making& making, json::Value& value) {
+  const std::string key(making.key);
+  json::Findings findings;
+  Referring referring{making.fresh.text, making.fresh.revision,
+                      model::secret_references_in(*parts.resource, value)};
+  const bool has_references = !referring.references.empty();
+  if (!remaking_) note_references(key, std::move(referring));
+  const auto find = [this](std::string_view reference) -> Result<std::string> {
+    if (secrets_ != nullptr) return secrets_->want(reference);
+    return fail(ErrorKind::not_found, "names " + std::string(reference) + ", and no manager is asked here");
+  };
+  model::resolve_secret_references(*parts.resource, value, findings, find);
+  if (findings.warnings.empty()) {
+    if (has_references) making.fresh.resolved = json::dump(value);
+    return true;
+  }
+  complain(key, findings.warnings);
+  const bool would_open = making.kind == "routes" || making.kind == "global_rules";
+  if (!would_open || making.old != nullptr) return false;
+  value.set("plugins", json::Value::object());
+  making.fresh.refuses = true;
+  return true;
+}
+
+void Compiler::note_references(const std::string& key, Referring referring) {
+  if (const auto found = referring_.find(key); found != referring_.end()) {
+    for (const auto& reference : found->second.references) {
+      const auto users = secret_users_.find(reference);
+      if (users == secret_users_.end()) continue;
+      users->second.erase(key);
+      if (users->second.empty()) secret_users_.erase(users);
+    }
+    referring_.erase(found);
+  }
+  if (referring.references.empty()) return;
+  for (const auto& reference : referring.references) secret_users_[reference].insert(key);
+  referring_[key] = std::move(referring);
+}
+
+void Compiler::secret_changed(std::string_view reference) {
+  const auto users = secret_users_.find(std::string(reference));
+  if (users == secret_users_.end()) return;
+  const std::vector<std::string> keys(users->second.begin(), users->second.end());
+  for (const auto& key : keys) {
+    const Referring referring = referring_[key];
+    change(key, referring.text, referring.revision);
+  }
 }
 
 bool Compiler::make(Making& making, const json::Value& value) {
@@ -115,6 +190,7 @@ bool Compiler::make(Making& making, const json::Value& value) {
   if (making.kind == "plugin_configs") return make_plugins<model::PluginConfig>(making, value);
   if (making.kind == "consumer_groups") return make_plugins<model::ConsumerGroup>(making, value);
   if (making.kind == "global_rules") return make_plugins<model::GlobalRule>(making, value);
+  if (making.kind == "secrets" && secrets_ != nullptr) secrets_->set_manager(making.id, &value);
   return making.kind == "ssls" ? make_ssl(making, value) : true;
 }
 
@@ -209,30 +285,22 @@ void Compiler::remake_dependents(std::string_view kind, std::string_view id) {
   const auto found = dependents_.find(dependency(kind, id));
   if (found == dependents_.end()) return;
   const std::vector<std::string> keys(found->second.begin(), found->second.end());
-  for (const auto& key : keys) {
-    const auto item = items_.find(key);
-    if (item == items_.end()) continue;
-    const std::string text = item->second.text;
-    change(key, text, item->second.revision);
-  }
+  for (const auto& key : keys) remake(key);
 }
 
 void Compiler::name_changed(std::string_view name) {
   const auto found = named_.find(std::string(name));
   if (found == named_.end()) return;
   const std::vector<std::string> keys(found->second.begin(), found->second.end());
-  for (const auto& key : keys) {
-    const auto item = items_.find(key);
-    if (item == items_.end()) continue;
-    const std::string text = item->second.text;
-    change(key, text, item->second.revision);
-  }
+  for (const auto& key : keys) remake(key);
 }
 
 void Compiler::remake_global() {
   std::vector<Link> links;
+  working_.refusal = 0;
   for (const auto& [key, item] : items_) {
     if (!key.starts_with(std::string(model::key_prefix) + "global_rules/")) continue;
+    if (item.refuses) working_.refusal = 503;
     links.insert(links.end(), item.chain.links().begin(), item.chain.links().end());
   }
   working_.global = Chain(std::move(links));

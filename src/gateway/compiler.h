@@ -6,6 +6,7 @@
 // thread.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "gateway/settings.h"
 #include "gateway/snapshot.h"
 #include "model/resources.h"
+#include "model/secret_reference.h"
 #include "model/tls.h"
 #include "plugin/registry.h"
 #include "upstream/build.h"
@@ -33,10 +35,25 @@ class Compiler {
            upstream::HealthChecker& checker, OnDropped dropped);
   ~Compiler();
 
+  // Where what `$secret://` references stand for comes from; outlives the compiler. Without it none is known.
+  void use_secrets(model::SecretSource& secrets) { secrets_ = &secrets; }
   // "/apisix/routes/1" is now `text`, or gone. False when it does not hold and was left out.
   bool change(std::string_view key, std::optional<std::string_view> text, std::int64_t revision);
   // The addresses of a name have changed.
   void name_changed(std::string_view name);
+  // What a reference stands for has changed.
+  void secret_changed(std::string_view reference);
+  bool uses_secret(std::string_view reference) const {
+    return secret_users_.contains(std::string(reference));
+  }
+  // The value of a key cannot be read: what it was before stays, and `why` is told.
+  void leave_out(std::string_view key, std::string why);
+  struct LeftOut {
+    std::string why;
+    bool latest = true;  // what was written last; else what is published could not be made once more
+  };
+  // By key.
+  const std::map<std::string, LeftOut>& left_out() const { return left_out_; }
   // Everything so far, between two changes; borrowed.
   const plugin::ConfigView& latest() const { return working_; }
   // A version with everything so far.
@@ -48,6 +65,8 @@ class Compiler {
  private:
   struct Item {
     std::string text;
+    std::string resolved;  // with what references stand for; empty: there is none
+    bool refuses = false;  // a route or a global rule without its plugins: their secrets are not known
     std::int64_t revision = 0;
     std::vector<std::string> names;                // resolved for it
     std::vector<std::pair<std::string, std::string>> uses;  // kind and id it depends on
@@ -66,6 +85,12 @@ class Compiler {
     std::shared_ptr<const ConsumerEntry> consumer;       // consumers; credentials of one that exists
     std::vector<std::string> credentials;                // the same: keys in the map
   };
+  // What names secrets, whether it holds or is left out.
+  struct Referring {
+    std::string text;
+    std::int64_t revision = 0;
+    std::vector<std::string> references;
+  };
   struct Slot {
     std::uint32_t index = 0;
     std::uint32_t uses = 0;
@@ -77,6 +102,15 @@ class Compiler {
     const Item* old;
     Item fresh;
   };
+
+  // What is published under `key`, for what it was made of has changed.
+  void remake(const std::string& key);
+  bool apply(std::string_view key, std::optional<std::string_view> text, std::int64_t revision);
+  bool put(const model::KeyParts& parts, const std::string& key, std::string_view text,
+           std::int64_t revision);
+  void remove(const model::KeyParts& parts, const std::string& key);
+  bool resolve_secrets(const model::KeyParts& parts, Making& making, json::Value& value);
+  void note_references(const std::string& key, Referring referring);
 
   bool make(Making& making, const json::Value& value);
   bool make_route(Making& making, const json::Value& value);
@@ -99,7 +133,11 @@ class Compiler {
   bool add_consumer_plugin(Making& making, const plugin::PluginType& type, const json::Value& config,
                            ConsumerEntry& entry);
   std::optional<Link> make_link(const plugin::PluginType& type, const json::Value& config,
-                                std::string_view key) const;
+                                std::string_view key);
+  // Reads `value` as T; false with problems.
+  template <class T>
+  bool read_as(const json::Value& value, T& into, std::string_view key);
+  void complain(std::string_view key, const json::Problems& problems);
   std::shared_ptr<const Destination> make_destination(Making& making, model::Upstream written);
   // Puts the pair of the ssl that `tls` names into it; false when there is no such.
   bool find_client_certificate(Making& making, model::UpstreamTls& tls);
@@ -117,7 +155,12 @@ class Compiler {
   upstream::HealthChecker& checker_;
   upstream::HealthTable health_;
   OnDropped dropped_;
+  model::SecretSource* secrets_ = nullptr;
   Items items_;                                              // by key
+  std::map<std::string, LeftOut> left_out_;
+  bool remaking_ = false;  // what is published, because of something else
+  std::unordered_map<std::string, Referring> referring_;     // by key
+  std::unordered_map<std::string, std::unordered_set<std::string>> secret_users_;  // reference → keys
   std::unordered_map<std::string, std::unordered_set<std::string>> dependents_;  // "kind/id" → keys
   std::unordered_map<std::string, std::unordered_set<std::string>> named_;       // name → keys
   std::unordered_map<std::string, Slot> slots_;              // of upstreams, by id

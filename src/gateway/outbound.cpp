@@ -4,31 +4,16 @@
 
 #include "async/join.h"
 #include "base/hash.h"
-#include "gateway/outbound.h"
 #include "gateway/worker.h"
 #include "http/client_connection.h"
 #include "http/head_writer.h"
+#include "http/url.h"
 
 namespace sluice::gateway {
 
-std::optional<Url> parse_url(std::string_view text) {
-  Url url;
-  if (text.starts_with("https://")) url.secure = true, text.remove_prefix(8);
-  else if (text.starts_with("http://")) text.remove_prefix(7);
-  else return std::nullopt;
-  const std::size_t slash = std::min(text.find_first_of("/?"), text.size());
-  const auto parts = split_host_port(text.substr(0, slash));
-  if (!parts || text.substr(0, slash).find('@') != std::string_view::npos) return std::nullopt;
-  url.authority = text.substr(0, slash);
-  url.host = parts->host;
-  url.port = parts->port.value_or(url.secure ? 443 : 80);
-  url.target = text.substr(slash);
-  if (url.target.empty() || url.target.front() == '?') url.target.insert(0, "/");
-  return url;
-}
-
 namespace {
 
+using http::Url;
 using Reply = Result<plugin::OutboundReply>;
 
 constexpr upstream::KeepAlive kept{.size = 16, .idle_timeout = std::chrono::seconds(30)};
@@ -161,7 +146,7 @@ async::Task<Reply> run_ask(Worker& worker, plugin::Outbound request, Url url) {
 }  // namespace
 
 async::Task<Result<plugin::OutboundReply>> Worker::ask(plugin::Outbound request) {
-  auto url = parse_url(request.url);
+  auto url = http::parse_url(request.url);
   if (!url) return Reply(fail(ErrorKind::system, "'" + request.url + "' is no http or https URL"));
   return run_ask(*this, std::move(request), std::move(*url));
 }

@@ -135,6 +135,7 @@ VerdictTask rewrite(Serving& s) {
 
 // What ends a request before its route's plugins run.
 Verdict refusal(const Serving& s) {
+  if (const int all = s.pinned->snapshot->refusal; all != 0) return plugin::reply(all);
   if (s.target == nullptr) return no_route();
   if (s.target->refusal != 0) return plugin::reply(s.target->refusal);
   return plugin::pass();

@@ -56,6 +56,7 @@ class Snapshot final : public plugin::ConfigView {
   PersistentVector<std::shared_ptr<const Destination>> destinations;  // upstreams by id, in slots
   Router router;
   Chain global;              // what runs for every request
+  int refusal = 0;           // a status that answers every request: a global rule's secrets are not known
   std::vector<std::shared_ptr<const void>> metadata_of;  // by plugin type
   PersistentMap<std::shared_ptr<const ConsumerEntry>> consumers;    // by name
   PersistentMap<std::shared_ptr<const ConsumerEntry>> credentials;  // by plugin type and credential

@@ -84,6 +84,13 @@ Rule Fields::field(std::string_view name, void* variable, const Type& type, std:
     const Value* input = in_->find(name);
     if (!input) return {*this, name, nullptr, nullptr};
     ++used_;
+    if (reader_->stands(*input)) {
+      stands_ = true;
+      Findings scratch;
+      Reader quiet(scratch);
+      type.read(*input, variable, quiet);
+      return {*this, name, input, nullptr};
+    }
     Reader::Step step(*reader_, name);
     return {*this, name, type.read(*input, variable, *reader_) ? input : nullptr, nullptr};
   }
@@ -258,7 +265,7 @@ void Fields::refused(std::string_view name, std::string_view why) {
 }
 
 void Fields::check(bool good, std::string_view member, std::string what, std::string apisix) {
-  if (good || !reader_) return;
+  if (good || !reader_ || stands_) return;
   if (member.empty()) {
     reader_->fail(std::move(what), std::move(apisix));
   } else {
@@ -267,7 +274,7 @@ void Fields::check(bool good, std::string_view member, std::string what, std::st
 }
 
 void Fields::check_plainly(bool good, std::string_view member, std::string what, std::string sentence) {
-  if (!good && reader_) reader_->fail_plainly(member, std::move(what), std::move(sentence));
+  if (!good && reader_ && !stands_) reader_->fail_plainly(member, std::move(what), std::move(sentence));
 }
 
 }  // namespace sluice::json

@@ -177,6 +177,7 @@ class Fields {
   bool is_schema_ = false;
   bool open_ = false;
   Secrets secrets_ = Secrets::shown;
+  bool stands_ = false;   // a member is a reference, so checks of one's own would look at what is not there
   std::size_t used_ = 0;  // members of in_ that a field took
   std::size_t problems_before_ = 0;
   std::vector<std::string_view> names_;

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "json/text.h"
 
 namespace sluice::json {
@@ -29,6 +30,10 @@ std::string Findings::sentence() const {
   if (problems.empty()) return {};
   const auto& first = problems.front();
   return first.sentence.empty() ? first.what : first.sentence;
+}
+
+bool is_secret_reference(std::string_view text) {
+  return text.starts_with("$secret://") || starts_with_ignoring_case(text, "$env://");
 }
 
 Value to_value(const Problems& problems) {

@@ -44,6 +44,9 @@ struct Findings {
 // [{"path": …, "what": …}, …], as the Admin API answers.
 Value to_value(const Problems& problems);
 
+// Texts that stand for a secret kept elsewhere: `$secret://…`, `$env://…`.
+bool is_secret_reference(std::string_view text);
+
 class Reader {
  public:
   // `base` is the path of the document read inside a larger one, `opening` what APISIX says before the
@@ -69,6 +72,12 @@ class Reader {
   void warn(std::string_view member, std::string what);
   void secret() { findings_->secrets.push_back(path()); }
   void refers(std::string_view resource, std::string id);
+
+  // A reference is read as it is, and no rule is about it: what it stands for is not known.
+  void let_references_stand() { references_stand_ = true; }
+  bool stands(const Value& value) const {
+    return references_stand_ && value.is_string() && is_secret_reference(value.as_string());
+  }
 
   std::string path() const;
   std::size_t problem_count() const { return findings_->problems.size() + dropped_; }
@@ -102,6 +111,7 @@ class Reader {
   std::string base_, opening_, always_;
   std::vector<Place> steps_;
   std::size_t dropped_ = 0;
+  bool references_stand_ = false;
 };
 
 }  // namespace sluice::json

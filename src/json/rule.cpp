@@ -42,18 +42,21 @@ void Rule::each(Check check) {
   if (!fields_.reader_ || !input_) return;
   Reader& reader = *fields_.reader_;
   Reader::Step step(reader, name_);
-  if (!items_) return check(*input_, reader);
+  const auto checked = [&](const Value& value) {
+    if (!reader.stands(value)) check(value, reader);
+  };
+  if (!items_) return checked(*input_);
   if (input_->is_array()) {
     std::size_t index = 0;
     for (const auto& item : input_->as_array()) {
       Reader::Step inner(reader, index++);
-      check(item, reader);
+      checked(item);
     }
   }
   if (input_->is_object()) {
     for (const auto& [key, value] : input_->as_object()) {
       Reader::Step inner(reader, key, ".*");
-      check(value, reader);
+      checked(value);
     }
   }
 }

@@ -99,6 +99,15 @@ void read_proxy_mode(Section& apisix, Config& config) {
   config.stream_routes = mode.contains("stream");
 }
 
+void read_secret_lifetimes(Section lru, secrets::Lifetimes& into) {
+  Section secret = lru.section("secret");
+  secret.duration("ttl", into.known);
+  secret.duration("neg_ttl", into.failed);
+  for (const auto& [key, time] : {std::pair{"ttl", into.known}, {"neg_ttl", into.failed}})
+    if (time < std::chrono::seconds(1)) secret.problem(key, "must be 1s or longer");
+  note_unserved(secret, "apisix.lru.secret");
+}
+
 void read_encryption(Section encryption, EncryptionSettings& into) {
   encryption.flag("enable_encrypt_fields", into.enabled);
   into.keyring = encryption.texts("keyring");
@@ -176,6 +185,7 @@ void read_apisix(Section apisix, Config& config) {
     Section below(&switches, "/apisix/ssl", apisix.findings());
     note_unserved(below, "apisix.ssl");
   }
+  read_secret_lifetimes(apisix.section("lru"), config.secret_lifetimes);
   read_encryption(apisix.section("data_encryption"), config.encryption);
   if (const auto* ssl = apisix.raw("ssl"); ssl != nullptr && ssl->find("ssl_trusted_certificate") != nullptr)
     config.trusted_certificate = ssl->text("ssl_trusted_certificate");

@@ -14,6 +14,7 @@
 #include "json/findings.h"
 #include "main/seals.h"
 #include "plugin/metrics.h"
+#include "secrets/secrets.h"
 #include "net/resolver.h"
 #include "store/etcd_client.h"
 #include "store/history.h"
@@ -38,6 +39,7 @@ struct Config {
   StoreProvider provider = StoreProvider::embedded;
   bool traffic = true;                  // false: a control plane
   EncryptionSettings encryption;
+  secrets::Lifetimes secret_lifetimes;
   store::HistoryLimits history;
   store::EtcdOptions etcd;              // its `tls` is made of these:
   struct {

@@ -11,6 +11,7 @@
 
 #include "async/join.h"
 #include "main/admin_tls.h"
+#include "main/pem_file.h"
 #include "plugins/list.h"
 
 namespace sluice::main {
@@ -18,6 +19,7 @@ namespace {
 
 constexpr Duration applied_within = std::chrono::seconds(10);
 constexpr Duration names_at_start = std::chrono::seconds(2);   // waited for before the first request is taken
+constexpr Duration secrets_at_start = std::chrono::seconds(6);
 constexpr Duration calls_within =
     std::chrono::seconds(5);  // of the Admin API, before a successor has the store
 constexpr Duration answers_within = std::chrono::seconds(5);  // of the process's own ports, at its end
@@ -121,6 +123,7 @@ Result<> Process::prepare() {
   validator_.find_owner = [this](const plugin::PluginType& type, std::string_view credential) {
     return compiler_->latest().consumer_by_credential(*type.index, credential);
   };
+  if (auto made = make_secrets(); !made) return made;
   return make_workers();
 }
 
@@ -136,14 +139,54 @@ Result<> Process::load() {
   for (const std::string_view kind : gateway::Compiler::load_order()) {
     auto scanned = store_->scan(
         std::string(model::key_prefix) + std::string(kind) + "/",
-        [this](store::Entry&& entry) { compiler_->change(entry.key, entry.value, entry.modified); });
+        [this](store::Entry&& entry) { take(entry.key, entry.value, entry.modified, entry.unreadable); });
     if (!scanned) return std::unexpected(scanned.error());
     revision_ = *scanned;
   }
+  wait_for_secrets();
   publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), control_.clock().now());
   watch_store();
   names_->wait_for_first_answers(names_at_start);
   return {};
+}
+
+// A value that cannot be read changes nothing.
+void Process::take(std::string_view key, std::optional<std::string_view> value, std::int64_t revision,
+                   const std::string& unreadable) {
+  if (unreadable.empty()) compiler_->change(key, value, revision);
+  else compiler_->leave_out(key, unreadable);
+}
+
+Result<> Process::make_secrets() {
+  std::string authorities;
+  if (config_.trusted_certificate != "system") {
+    auto read = read_pem_file(config_.trusted_certificate, prefix_, "/apisix/ssl/ssl_trusted_certificate");
+    if (!read) return std::unexpected(read.error());
+    authorities = std::move(*read);
+  }
+  auto resolve = [this](std::string name, Instant deadline) {
+    return names_->resolve_for(control_, std::move(name), deadline);
+  };
+  auto asker = secrets::http_asker({control_, net::Network::system(), resolve, std::move(authorities)});
+  secrets::Secrets::Events events;
+  events.is_used = [this](std::string_view reference) { return compiler_->uses_secret(reference); };
+  events.changed = [this](std::string_view reference) {
+    compiler_->secret_changed(reference);
+    if (publisher_.published() > 0)
+      publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), control_.clock().now());
+  };
+  secrets_ = std::make_unique<secrets::Secrets>(control_, std::move(asker), config_.secret_lifetimes,
+                                                std::move(events));
+  compiler_->use_secrets(*secrets_);
+  validator_.find_secret = [this](std::string_view reference) { return secrets_->known(reference); };
+  return {};
+}
+
+// So that the first request does not meet routes whose secrets are still on their way.
+void Process::wait_for_secrets() {
+  const Instant end = after(control_.clock().now(), secrets_at_start);
+  while (secrets_->waiting() && !control_.stopping() && control_.clock().now() < end)
+    control_.run_once(end - control_.clock().now());
 }
 
 void Process::watch_store() {
@@ -158,9 +201,8 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
     return;
   }
   for (const auto& change : *changes) {
-    compiler_->change(change.key,
-                      change.value ? std::optional<std::string_view>(*change.value) : std::nullopt,
-                      change.revision);
+    take(change.key, change.value ? std::optional<std::string_view>(*change.value) : std::nullopt,
+         change.revision, change.unreadable);
     revision_ = change.revision;
   }
   publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), changes->back().stored);
@@ -224,7 +266,10 @@ Result<> Process::serve_admin() {
   api_ = std::make_unique<admin::Api>(
       *store_, validator_, *this, Clock::system(),
       admin::Settings{std::move(admin_keys_), config_.admin_restricted, config_.admin_allow,
-                      config_.stream_routes, config_.provider == StoreProvider::api, config_.admin_cors});
+                      config_.stream_routes, config_.provider == StoreProvider::api, config_.admin_cors,
+                      [this](std::vector<std::string> references) {
+                        return secrets_->ask(std::move(references));
+                      }});
   return serve(
       {Port::admin, config_.admin_listen},
       [this](http::Request& request, const Endpoint& peer) { return ask_admin(request, peer.address); },
@@ -300,6 +345,19 @@ async::Task<Result<Duration>> Process::applied(std::int64_t revision) {
 std::string Process::node() const {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+json::Value Process::left_out() const {
+  constexpr std::size_t told_max = 100;
+  const auto& all = compiler_->left_out();
+  if (all.empty()) return nullptr;
+  auto list = json::Value::array();
+  for (const auto& [key, found] : all) {
+    if (list.as_array().size() == told_max) break;
+    list.push_back(json::Value::object({{"resource", key.substr(model::key_prefix.size())},
+                                        {"why", found.why}}));
+  }
+  return json::Value::object({{"total", all.size()}, {"list", std::move(list)}});
 }
 
 // No snapshot refers to the plugin object: each worker closes what it keeps for it, then it is deleted.

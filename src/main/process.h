@@ -26,6 +26,7 @@
 #include "plugin/secret_places.h"
 #include "plugin/status.h"
 #include "plugin/validator.h"
+#include "secrets/secrets.h"
 #include "store/store.h"
 
 namespace sluice::main {
@@ -54,6 +55,7 @@ class Process final : public plugin::Status {
   json::Value store() const override {
     return store_ ? describe_standing(store_->standing(), control_.clock().now()) : nullptr;
   }
+  json::Value left_out() const override;
   json::Value health() const override { return checker_.report(); }
 
  private:
@@ -70,6 +72,10 @@ class Process final : public plugin::Status {
   Result<> prepare();
   Result<> wait_for_store();
   Result<> load();
+  Result<> make_secrets();
+  void take(std::string_view key, std::optional<std::string_view> value, std::int64_t revision,
+            const std::string& unreadable);
+  void wait_for_secrets();
   Result<> make_workers();
   Result<> serve_apis();
   Result<> serve(Listeners::Place place, http::Service::Handler handler, std::string_view what,
@@ -101,6 +107,7 @@ class Process final : public plugin::Status {
   upstream::HealthChecker checker_;
   gateway::Publisher publisher_;
   std::vector<Thread> threads_;
+  std::unique_ptr<secrets::Secrets> secrets_;
   std::unique_ptr<gateway::Compiler> compiler_;
   std::unique_ptr<store::Watch> watch_;
   std::int64_t revision_ = 0;

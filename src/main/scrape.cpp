@@ -97,6 +97,11 @@ void Scrape::write_gauges(const gateway::WorkerCounters& counters, std::string& 
       {"writing", counters.active - std::min(counters.waiting, counters.active)}};
   for (const auto& [state, count] : states)
     fmt::format_to(to, "{}nginx_http_current_connections{{state=\"{}\"}} {}\n", prefix, state, count);
+  const json::Value left_out = status_.left_out();
+  const auto* left_out_total = left_out.find("total");
+  gauge(prefix, "resources_left_out", "Resources whose latest value is stored and cannot be served.", out);
+  fmt::format_to(to, "{}resources_left_out {}\n", prefix,
+                 left_out_total == nullptr ? 0 : left_out_total->as_int());
   gauge(prefix, "node_info", "This node.", out);
   std::string host;
   plugin::append_label_value(host_name(), host);

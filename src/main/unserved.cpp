@@ -83,7 +83,8 @@ struct Silent {
 constexpr Silent silent[] = {
     {"apisix", "enable_reuseport"},
     {"apisix", "events"},
-    {"apisix", "lru"},
+    {"apisix.lru.secret", "count"},
+    {"apisix.lru.secret", "neg_count"},
     {"apisix", "disable_sync_configuration_during_start"},
     {"apisix", "worker_startup_time_threshold"},
     {"deployment.etcd", "resync_delay"},

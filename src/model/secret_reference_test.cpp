@@ -17,7 +17,11 @@ std::string resolved(std::string_view resource, std::string_view body) {
   ::unsetenv("SLUICE_TEST_NOTHING");
   auto value = *json::parse(body);
   json::Findings findings;
-  resolve_secret_references(*find_resource(resource), value, findings);
+  const auto find = [](std::string_view reference) -> Result<std::string> {
+    if (reference == "$secret://known") return "from a manager";
+    return fail(ErrorKind::not_found, "is not known");
+  };
+  resolve_secret_references(*find_resource(resource), value, findings, find);
   auto told = json::dump(value);
   for (const auto& warning : findings.warnings) told += " W" + warning.path;
   for (const auto& problem : findings.problems) told += " P" + problem.path;
@@ -38,7 +42,12 @@ TEST(SecretReference, Table) {
       {"routes", R"({"plugins":{"x":"$env://SLUICE_TEST_SECRET/a"}})",
        R"({"plugins":{"x":"$env://SLUICE_TEST_SECRET/a"}} W/plugins/x)"},
       {"routes", R"({"plugins":{"x":"$secret://vault/1/a/b"}})",
-       R"({"plugins":{"x":"$secret://vault/1/a/b"}} P/plugins/x)"},
+       R"({"plugins":{"x":"$secret://vault/1/a/b"}} W/plugins/x)"},
+      {"routes", R"({"plugins":{"x":["$secret://known"]}})", R"({"plugins":{"x":["from a manager"]}})"},
+      {"upstreams", R"({"tls":{"client_key":"$secret://known"}})",
+       R"({"tls":{"client_key":"from a manager"}})"},
+      {"routes", R"({"upstream":{"tls":{"client_key":"$secret://known"}}})",
+       R"({"upstream":{"tls":{"client_key":"from a manager"}}})"},
       {"routes", R"({"uri":"$env://SLUICE_TEST_SECRET"})", R"({"uri":"$env://SLUICE_TEST_SECRET"})"},
       {"routes", R"({"plugins":{"x":"a $env://SLUICE_TEST_SECRET"}})",
        R"({"plugins":{"x":"a $env://SLUICE_TEST_SECRET"}})"},
@@ -50,6 +59,19 @@ TEST(SecretReference, Table) {
   EXPECT_TRUE(is_secret_reference("$Env://A"));
   EXPECT_TRUE(is_secret_reference("$secret://vault/1/a"));
   EXPECT_FALSE(is_secret_reference("$env:/A"));
+}
+
+TEST(SecretReference, NamesManagerAndKey) {
+  const auto parts = parse_secret_reference("$secret://vault/1/a/b");
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->manager, "vault/1");
+  EXPECT_EQ(parts->key, "a/b");
+  for (const char* bad : {"$secret://", "$secret://vault", "$secret://vault/1", "$secret://vault/1/"})
+    EXPECT_FALSE(parse_secret_reference(bad)) << bad;
+  const auto body = *json::parse(R"({"plugins":{"x":["$secret://a/1/b","$secret://a/1/b","$env://A"]},)"
+                                 R"("uri":"$secret://a/1/c"})");
+  EXPECT_EQ(secret_references_in(*find_resource("routes"), body),
+            std::vector<std::string>{"$secret://a/1/b"});
 }
 
 }  // namespace

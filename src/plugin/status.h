@@ -31,6 +31,9 @@ class Status {
   // Of a store that is elsewhere: {"provider", "reachable", "loaded", "since_seconds", "error"}; null when
   // the store is part of this process.
   virtual json::Value store() const { return nullptr; }
+  // What is stored and not served, for it does not hold here: {"total", "list": [{"resource", "why"}]}, 100
+  // at most; null when there is none.
+  virtual json::Value left_out() const { return nullptr; }
   // Every health checker: [{"name": "/apisix/upstreams/1", "type": "http", "nodes": [{"ip", "port",
   // "hostname", "status", "counter": {"success", "tcp_failure", "http_failure", "timeout_failure"}}]}].
   virtual json::Value health() const = 0;

@@ -49,6 +49,8 @@ void check_pair(const Value* certificate, const Value* key, std::string path, st
                 Findings& findings) {
   if (!certificate || !certificate->is_string() || !key || !key->is_string()) return;
   std::string_view what, sentence;
+  if (model::is_secret_reference(certificate->as_string()) || model::is_secret_reference(key->as_string()))
+    return;
   switch (net::check_pair(certificate->as_string(), key->as_string())) {
     case net::PemFault::none: return;
     case net::PemFault::certificate:
@@ -85,16 +87,18 @@ void check_certificates(const Value& body, Findings& findings) {
                fmt::format("failed to handle cert-key pair[{}]: ", i + 1), findings);
   const Value* client = body.find("client");
   const Value* ca = client ? client->find("ca") : nullptr;
-  if (!ca || !ca->is_string() || net::check_certificate(ca->as_string()) == net::PemFault::none) return;
+  if (!ca || !ca->is_string() || model::is_secret_reference(ca->as_string()) ||
+      net::check_certificate(ca->as_string()) == net::PemFault::none)
+    return;
   findings.problems.push_back(
       {"/client/ca", "is no certificate in PEM",
        "failed to validate client_cert: failed to parse cert: PEM_read_bio_X509_AUX() failed"});
 }
 
 // The configs of plugins with what their references stand for; an empty object when there are none.
-Value plugins_in(const Resource& resource, Value body) {
+Value plugins_in(const Resource& resource, Value body, const model::FindSecret& find_secret) {
   Findings scratch;
-  model::resolve_secret_references(resource, body, scratch);
+  model::resolve_secret_references(resource, body, scratch, find_secret);
   const Value* plugins = body.find("plugins");
   return plugins && plugins->is_object() ? *plugins : Value::object();
 }
@@ -105,6 +109,7 @@ std::optional<std::string> credential_in(const PluginType& type, const Value& co
   Reader reader(scratch);
   std::string credential;
   if (!type.make_consumer(config, reader, credential)) return std::nullopt;
+  if (model::is_secret_reference(credential)) return std::nullopt;  // nobody knows what it will be
   return credential;
 }
 
@@ -120,8 +125,9 @@ const PluginType* Validator::find(std::string_view name) const {
 void Validator::check(const Resource& resource, std::string_view id, const Value& written,
                       Findings& findings) const {
   Value body = written;
-  model::resolve_secret_references(resource, body, findings);
+  model::resolve_secret_references(resource, body, findings, find_secret);
   Reader reader(findings, "", "invalid configuration: ");
+  if (resource.path == "ssls") reader.let_references_stand();
   resource.check(id, body, reader);
   if (!body.is_object()) return;
   if (resource.plugins == PluginUse::metadata) {
@@ -169,6 +175,7 @@ void Validator::check_plugin(const Resource& resource, const std::string& name, 
   split_meta(config, own, meta, meta_reader);
   if (!meta.disable) {
     Reader reader(findings, path, {}, std::move(opening));
+    reader.let_references_stand();
     rules.check(own, reader);
   } else {
     warn_of_sleeping(rules, own, path, findings);
@@ -182,7 +189,7 @@ void Validator::check_plugin(const Resource& resource, const std::string& name, 
 void Validator::check_credentials(const Resource& resource, std::string_view id, const Value& body,
                                   Findings& findings, const FindOwner& owner_of_it) const {
   if (!is_consumers(resource) || !owner_of_it) return;
-  const auto plugins = plugins_in(resource, body);
+  const auto plugins = plugins_in(resource, body, find_secret);
   const bool is_credential = resource.plugins == PluginUse::credential;
   const auto user = is_credential ? model::owner_of(resource, id) : id;
   for (const auto& [name, config] : plugins.as_object()) {
@@ -204,7 +211,7 @@ void Validator::check_credentials(const Resource& resource, std::string_view id,
 std::vector<std::string> Validator::credentials_in(const Resource& resource, const Value& body) const {
   std::vector<std::string> all;
   if (!is_consumers(resource)) return all;
-  const auto plugins = plugins_in(resource, body);
+  const auto plugins = plugins_in(resource, body, find_secret);
   for (const auto& [name, config] : plugins.as_object()) {
     const PluginType* type = find(name);
     if (!type || !type->make_consumer || !config.is_object()) continue;

@@ -2,7 +2,7 @@
 // Everything that can be said about a resource before it is stored: its own fields, the configs of its
 // plugins, its expressions. The Admin API asks before every write, the compiler of snapshots relies on the
 // answer having been yes. Built once at start by main/ from the list of plugins that are switched on;
-// immutable but for `find_owner`, used on the control thread.
+// immutable but for `find_owner` and `find_secret`, used on the control thread.
 #pragma once
 #include <functional>
 #include <span>
@@ -11,6 +11,7 @@
 
 #include "json/findings.h"
 #include "model/resources.h"
+#include "model/secret_reference.h"
 #include "plugin/plugin.h"
 #include "plugin/resources.h"
 
@@ -43,6 +44,8 @@ class Validator {
 
   // Who has that credential: set by main/ to ask the latest configuration. Null when nobody has.
   FindOwner find_owner;
+  // What secret managers have: set by main/ where some are asked.
+  model::FindSecret find_secret;
 
  private:
   void check_plugins(const model::Resource& resource, const json::Value& body,

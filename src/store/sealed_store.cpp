@@ -8,12 +8,6 @@
 namespace sluice::store {
 namespace {
 
-// Names what could not be opened; whether there is such.
-bool tell(std::string_view key, const json::Problems& problems, std::string_view what_now) {
-  for (const auto& problem : problems) log::error("{}: {} {}; {}", key, problem.path, problem.what, what_now);
-  return !problems.empty();
-}
-
 class SealedStore final : public Store {
  public:
   SealedStore(std::unique_ptr<Store> store, std::unique_ptr<Seal> seal)
@@ -55,12 +49,14 @@ class SealedStore final : public Store {
   }
 
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override {
-    auto open = [this, on_changes = std::move(on_changes)](Result<std::vector<Change>> changes) {
+    auto opening = [this, on_changes = std::move(on_changes)](Result<std::vector<Change>> changes) {
       if (!changes) return on_changes(std::move(changes));
-      std::erase_if(*changes, [this](Change& change) { return !read(change.key, change.value); });
-      if (!changes->empty()) on_changes(std::move(changes));
+      for (Change& change : *changes) {
+        if (change.value) change.unreadable = open(change.key, *change.value);
+      }
+      on_changes(std::move(changes));
     };
-    return store_->watch(from, std::move(open));
+    return store_->watch(from, std::move(opening));
   }
 
   async::Task<Result<>> backup(std::string path) override { return store_->backup(std::move(path)); }
@@ -68,9 +64,7 @@ class SealedStore final : public Store {
 
   Result<Revision> scan(std::string prefix, const std::function<void(Entry&&)>& sink) override {
     return store_->scan(std::move(prefix), [&](Entry&& entry) {
-      std::optional<std::string> value = std::move(entry.value);
-      if (!read(entry.key, value)) return;
-      entry.value = std::move(*value);
+      entry.unreadable = open(entry.key, entry.value);
       sink(std::move(entry));
     });
   }
@@ -87,16 +81,16 @@ class SealedStore final : public Store {
   }
 
  private:
+  // For a reader who may repair it.
   void show(const std::string& key, std::string& value) const {
+    if (const auto why = open(key, value); !why.empty())
+      log::error("{}: {}; it is shown without it", key, why);
+  }
+  // Why not all of it is readable; mostly empty.
+  std::string open(const std::string& key, std::string& value) const {
     json::Problems problems;
     value = seal_->open(key, std::move(value), problems);
-    tell(key, problems, "it is shown without it");
-  }
-  bool read(const std::string& key, std::optional<std::string>& value) const {
-    if (!value) return true;
-    json::Problems problems;
-    value = seal_->open(key, std::move(*value), problems);
-    return !tell(key, problems, "it is left out, and stays as it was before");
+    return problems.empty() ? std::string() : problems.front().path + " " + problems.front().what;
   }
 
   std::unique_ptr<Seal> seal_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A store whose secrets are sealed on their way in and opened on their way out, so that neither its entries
-// nor its history hold them in plain. A secret that cannot be opened is named in the log: to a watch and to
-// `scan` such an entry is as it was before, a reader gets it without the secret. One loop.
+// nor its history hold them in plain. An entry with a secret that cannot be opened comes without it, and
+// says so: `unreadable`. One loop.
 #pragma once
 #include <memory>
 

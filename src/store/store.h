@@ -26,6 +26,7 @@ struct Entry {
   Revision created = 0;   // when the key came into being
   Revision modified = 0;  // when it was written last
   bool leased = false;    // it goes when its time is over; only etcd says so
+  std::string unreadable = {};  // why what is kept cannot be served; a reader gets the rest of it
 };
 
 struct Change {
@@ -35,6 +36,7 @@ struct Change {
   Revision created = 0;
   Instant stored{};  // when it was durable
   bool leased = false;  // as of an entry
+  std::string unreadable = {};  // why it cannot be served: what was there before is to stay
 };
 
 struct Condition {

@@ -24,7 +24,7 @@ START_SECONDS = 60 if os.environ.get("SLUICE_SLOW") else 20
 STOP_SECONDS = 30
 # Deleted in this order, so that nothing refers to what is gone.
 KINDS = ["routes", "stream_routes", "services", "upstreams", "plugin_configs", "consumers", "consumer_groups"]
-KINDS += ["global_rules", "plugin_metadata", "ssls", "protos"]
+KINDS += ["global_rules", "plugin_metadata", "ssls", "protos", "secrets"]
 SANITIZERS = ["ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "LeakSanitizer"]
 CRASH = ["of the gateway was ended by signal"]
 LISTENERS = ["data", "admin", "control", "status", "metrics"]
@@ -215,7 +215,7 @@ class Gateway:
             if answer.status != 200:
                 continue
             for item in answer.json().get("list") or []:
-                name = item["key"].rsplit("/", 1)[-1]
+                name = item["key"].removeprefix(f"/apisix/{kind}/")
                 gone = self.admin("DELETE", f"/apisix/admin/{kind}/{name}?force=true")
                 if gone.status not in (200, 404):
                     raise Failure(f"could not delete {kind}/{name} after a scenario: {gone.brief()}")

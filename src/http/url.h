@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A URL taken apart, for requests of the gateway's own (Worker::ask). Userinfo is refused: credentials belong
-// into headers. Plain values, any thread.
+// A URL taken apart, for requests of the gateway's own. Userinfo is refused: credentials belong into headers.
+// Plain values, any thread.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace sluice::gateway {
+namespace sluice::http {
 
 struct Url {
   bool secure = false;
@@ -19,4 +19,4 @@ struct Url {
 
 std::optional<Url> parse_url(std::string_view text);
 
-}  // namespace sluice::gateway
+}  // namespace sluice::http
