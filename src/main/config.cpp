@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/text.h"
 #include "gateway/access_log.h"
 #include "json/environment.h"
 #include "json/text.h"
@@ -167,7 +168,7 @@ void read_apisix(Section apisix, Config& config) {
   apisix.flag("show_upstream_status_in_response_header", config.gateway.show_upstream_status);
   bool tokens = true;
   apisix.flag("enable_server_tokens", tokens);
-  config.gateway.server.server_header = tokens ? "APISIX/3.18.0" : "APISIX";
+  if (!tokens) config.gateway.server.server_header = "APISIX";
   apisix.flag("enable_dev_mode", config.dev_mode);
   apisix.flag("enable_admin", config.admin);
   apisix.flag("enable_control", config.control);
@@ -181,7 +182,8 @@ void read_apisix(Section apisix, Config& config) {
   note_unserved(apisix, "apisix");
   // The part that would be served is told, not each key below it.
   if (const auto* value = apisix.raw("ssl"); value != nullptr && value->is_object()) {
-    const json::Value switches = only(*value, {"enable"});
+    json::Value switches = only(*value, {"enable"});
+    if (switches.find("enable") == nullptr && value->find("listen") != nullptr) switches.set("enable", true);
     Section below(&switches, "/apisix/ssl", apisix.findings());
     note_unserved(below, "apisix.ssl");
   }
@@ -334,8 +336,25 @@ void read_plugin_attr(Section attr, Config& config) {
     config.metrics = plugin::MetricsSettings::from(*own, attr.findings());
 }
 
+// The version of APISIX that clients of the Admin API read from the Server field.
+void read_server_version(Section& sluice, Config& config) {
+  std::string version = "3.18.0";
+  sluice.text("server_version", version);
+  int parts = 0;
+  bool numbers = true;
+  for (std::string_view part : Split(version, '.')) {
+    ++parts;
+    numbers = numbers && parse_unsigned(part).has_value();
+  }
+  if (parts != 3 || !numbers)
+    sluice.problem("server_version", "'" + version + "' is no version of APISIX, as 3.18.0");
+  auto& header = config.gateway.server.server_header;
+  if (header != "APISIX") header = "APISIX/" + version;
+}
+
 // What APISIX has no key for.
 void read_sluice(Section sluice, Config& config) {
+  read_server_version(sluice, config);
   Section history = sluice.section("history");
   history.integer("revisions_max", config.history.revisions_max, 1, 1'000'000'000);
   history.duration("age_max", config.history.age_max);

@@ -230,7 +230,8 @@ TEST(Config, NamesWhatWouldBeMissed) {
            Case{"apisix: {enable_http2: true}", "/apisix/enable_http2"},
            {"apisix: {proxy_mode: http&stream}", "/apisix/proxy_mode"},
            {"apisix: {ssl: {enable: true}}", "/apisix/ssl/enable"},
-           {"apisix: {ssl: {listen: [{port: 9443}]}}", ""},
+           {"apisix: {ssl: {listen: [{port: 9443}]}}", "/apisix/ssl/enable"},
+           {"apisix: {ssl: {ssl_protocols: TLSv1.3}}", ""},
            {"apisix: {data_encryption: {enable_encrypt_fields: true}}", ""},
            {"apisix: {data_encryption: {keyring: qeddd145sfvddff3}}", "/apisix/data_encryption/keyring"},
            {"apisix: {data_encryption: {keyring: [a-key-of-one-s-own-of-32-letters]}}", ""},
@@ -269,6 +270,18 @@ TEST(Config, NamesWhatWouldBeMissed) {
       EXPECT_TRUE(names(got.findings.warnings, path)) << text;
     }
   }
+}
+
+TEST(Config, TellsAVersionOfApisix) {
+  const auto told = [](std::string_view text) {
+    const Read got = read(text);
+    return got.config ? got.config->gateway.server.server_header : got.findings.problems.front().path;
+  };
+  EXPECT_EQ(told(""), "APISIX/3.18.0");
+  EXPECT_EQ(told("sluice: {server_version: 3.9.1}"), "APISIX/3.9.1");
+  EXPECT_EQ(told("apisix: {enable_server_tokens: false}"), "APISIX");
+  EXPECT_EQ(told("sluice: {server_version: new}"), "/sluice/server_version");
+  EXPECT_EQ(told("sluice: {server_version: 3.1.x}"), "/sluice/server_version");
 }
 
 TEST(Config, TakesValuesFromTheEnvironment) {
