@@ -43,6 +43,7 @@ THIRD_PARTY = {
     "re2/": ["base"],
     "pcre2.h": ["base"],
     "zlib.h": ["base"],
+    "brotli/": ["base"],
     "yaml-cpp/": ["json"],
     "nlohmann/": ["json"],
     "ares.h": ["net"],

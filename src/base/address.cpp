@@ -129,6 +129,11 @@ std::optional<HostPort> split_host_port(std::string_view text) {
   return result;
 }
 
+std::optional<Endpoint> Endpoint::parse_loosely(std::string_view text) {
+  if (const auto address = IpAddress::parse(text)) return Endpoint{*address, 0};
+  return parse(text);
+}
+
 std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   const auto parts = split_host_port(text);
   if (!parts || !parts->port) return std::nullopt;

@@ -55,6 +55,8 @@ struct Endpoint {
 
   // "1.2.3.4:80", "[::1]:80"; the port must be there.
   static std::optional<Endpoint> parse(std::string_view text);
+  // The port may be absent, and is 0 then: "1.2.3.4", "1.2.3.4:80", "::1", "[::1]:80".
+  static std::optional<Endpoint> parse_loosely(std::string_view text);
   // nullopt for a family that is not IP.
   static std::optional<Endpoint> from_sockaddr(const sockaddr* from);
   // Fills `into` and returns the length to pass to the kernel.

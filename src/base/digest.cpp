@@ -28,20 +28,32 @@ Key read_key(std::string_view pem) {
   return key;
 }
 
-}  // namespace
-
-std::string sha256(std::string_view bytes) {
-  std::string digest(32, '\0');
-  SLUICE_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()),
-                          nullptr, EVP_sha256(), nullptr) == 1);
-  return digest;
+const EVP_MD* md_of(Digest algorithm) {
+  switch (algorithm) {
+    case Digest::sha1: return EVP_sha1();
+    case Digest::sha256: return EVP_sha256();
+    case Digest::sha384: return EVP_sha384();
+    case Digest::sha512: return EVP_sha512();
+  }
+  return nullptr;
 }
 
-std::string hmac_sha256(std::string_view key, std::string_view bytes) {
-  std::string digest(32, '\0');
-  SLUICE_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(bytes), bytes.size(),
-                    reinterpret_cast<unsigned char*>(digest.data()), nullptr) != nullptr);
-  return digest;
+}  // namespace
+
+std::string digest_of(Digest algorithm, std::string_view bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  SLUICE_CHECK(EVP_Digest(bytes.data(), bytes.size(), out, &size, md_of(algorithm), nullptr) == 1);
+  return {reinterpret_cast<char*>(out), size};
+}
+
+std::string hmac_of(Digest algorithm, std::string_view key, std::string_view message) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  const char none = 0;  // HMAC takes a null key for "as before"
+  SLUICE_CHECK(HMAC(md_of(algorithm), key.empty() ? &none : key.data(), static_cast<int>(key.size()),
+                    raw(message), message.size(), out, &size) != nullptr);
+  return {reinterpret_cast<char*>(out), size};
 }
 
 Result<std::string> sign_rs256(std::string_view key, std::string_view bytes) {

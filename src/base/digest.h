@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What services elsewhere want to see before they answer: SHA-256, HMAC with it (RFC 2104), and signatures by
-// RSA with it (RFC 8017 §8.2, "RS256"). Results are bytes. Pure functions, any thread.
+// Digests (FIPS 180-4), message authentication codes (HMAC, RFC 2104) and signatures by RSA (RFC 8017 §8.2,
+// "RS256"), for credentials that are signed rather than sent. Results are raw bytes. Pure functions, any
+// thread.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,8 +11,10 @@
 
 namespace sluice {
 
-std::string sha256(std::string_view bytes);
-std::string hmac_sha256(std::string_view key, std::string_view bytes);
+enum class Digest : std::uint8_t { sha1, sha256, sha384, sha512 };
+
+std::string digest_of(Digest algorithm, std::string_view bytes);
+std::string hmac_of(Digest algorithm, std::string_view key, std::string_view message);
 // The key is PEM. The error says what is wrong with it.
 Result<std::string> sign_rs256(std::string_view key, std::string_view bytes);
 

@@ -66,19 +66,4 @@ Random& thread_random() {
   return random;
 }
 
-void append_uuid(std::string& out) {
-  static constexpr char digits[] = "0123456789abcdef";
-  Random& random = thread_random();
-  std::uint64_t words[2] = {random.next(), random.next()};
-  words[0] = (words[0] & ~0xF000ull) | 0x4000ull;                          // version 4
-  words[1] = (words[1] & ~0xC000000000000000ull) | 0x8000000000000000ull;  // RFC variant
-  char text[36];
-  int at = 0;
-  for (int nibble = 0; nibble < 32; ++nibble) {
-    if (nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20) text[at++] = '-';
-    text[at++] = digits[words[nibble / 16] >> (60 - nibble % 16 * 4) & 15];
-  }
-  out.append(text, sizeof text);
-}
-
 }  // namespace sluice

@@ -30,7 +30,4 @@ class Random {
 // The generator of this thread, seeded by the kernel on first use.
 Random& thread_random();
 
-// A version 4 UUID (RFC 9562 §5.4), 36 characters, from the thread's generator: an identifier, not a secret.
-void append_uuid(std::string& out);
-
 }  // namespace sluice

@@ -4,6 +4,8 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace sluice {
 
@@ -36,5 +38,9 @@ class ManualClock final : public Clock {
  private:
   Instant now_{std::chrono::hours(1)};
 };
+
+// Seconds since 1970 of a date as HTTP writes it ("Sun, 06 Nov 1994 08:49:37 GMT", RFC 9110 §5.6.7); nothing
+// when it is none.
+std::optional<std::int64_t> parse_http_date(std::string_view text);
 
 }  // namespace sluice

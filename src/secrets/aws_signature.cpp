@@ -38,14 +38,14 @@ std::string canonical(const AwsRequest& request) {
   std::string fields;
   for (const auto& [name, value] : request.headers) fields += fmt::format("{}:{}\n", name, trimmed(value));
   return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path, request.query, fields,
-                     signed_names(request), hex(sha256(request.body)));
+                     signed_names(request), hex(digest_of(Digest::sha256, request.body)));
 }
 
 std::string signing_key(const AwsIdentity& identity, std::string_view day) {
   std::string key = "AWS4" + identity.secret_access_key;
   for (const std::string_view part : {day, std::string_view(identity.region),
                                       std::string_view(identity.service), std::string_view("aws4_request")})
-    key = hmac_sha256(key, part);
+    key = hmac_of(Digest::sha256, key, part);
   return key;
 }
 
@@ -63,10 +63,11 @@ std::string aws_authorization(const AwsRequest& request, const AwsIdentity& iden
   const std::string& date = request.headers.at("x-amz-date");
   const std::string day = date.substr(0, 8);
   const std::string scope = fmt::format("{}/{}/{}/aws4_request", day, identity.region, identity.service);
-  const std::string to_sign =
-      fmt::format("{}\n{}\n{}\n{}", algorithm, date, scope, hex(sha256(canonical(request))));
+  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", algorithm, date, scope,
+                                          hex(digest_of(Digest::sha256, canonical(request))));
   return fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", algorithm, identity.access_key_id,
-                     scope, signed_names(request), hex(hmac_sha256(signing_key(identity, day), to_sign)));
+                     scope, signed_names(request),
+                     hex(hmac_of(Digest::sha256, signing_key(identity, day), to_sign)));
 }
 
 }  // namespace sluice::secrets
