@@ -42,6 +42,7 @@ struct Settings {
   std::string real_ip_header = "X-Real-IP";
   bool real_ip_recursive = false;
   plugin::BodyLimits body_limits;
+  std::uint16_t https_port = 0;            // plugin_attr.redirect.https_port
   bool upstream_verify = true;             // certificates of https upstreams, unless one says otherwise
 };
 

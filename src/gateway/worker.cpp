@@ -16,6 +16,7 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
       pool_(the_loop),
       access_log_(the_loop, settings) {
   body_limits = settings.body_limits;
+  https_port = settings.https_port;
 }
 
 Worker::~Worker() {

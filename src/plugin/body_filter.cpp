@@ -50,4 +50,41 @@ std::string_view TeeBody::kept() const {
   return all ? all->substr(0, bytes_max_) : std::string_view();
 }
 
+async::Task<Result<std::string_view>> CappedBody::next() {
+  auto pulled = inner_.next();
+  auto piece = co_await pulled;
+  if (!piece) co_return piece;
+  if (piece->size() > bytes_left_)
+    co_return Result<std::string_view>(
+        fail(ErrorKind::limit, "the body is larger than allowed", Fault::client));
+  bytes_left_ -= piece->size();
+  co_return piece;
+}
+
+std::optional<std::string_view> CappedBody::whole() const {
+  const auto all = inner_.whole();
+  return all && all->size() <= bytes_left_ ? all : std::nullopt;
+}
+
+async::Task<Result<std::string_view>> FramedBody::next() {
+  if (!began_) {
+    began_ = true;
+    if (!before_.empty()) co_return Result<std::string_view>(before_);
+  }
+  if (!inner_.ended()) {
+    auto pulled = inner_.next();
+    auto piece = co_await pulled;
+    if (!piece || !piece->empty()) co_return piece;
+  }
+  const std::string_view last = ended_ ? std::string_view() : after_;
+  ended_ = true;
+  co_return Result<std::string_view>(last);
+}
+
+void forget_body(http::Response& response) {
+  for (const auto id : {http::HeaderId::content_length, http::HeaderId::content_encoding,
+                        http::HeaderId::last_modified, http::HeaderId::etag})
+    response.headers.remove(id);
+}
+
 }  // namespace sluice::plugin

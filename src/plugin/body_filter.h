@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters a plugin puts around a body: `WholeBody` collects it, within a limit, and gives what a function
-// makes of it; `TeeBody` passes it on and keeps a copy of its beginning. They live in the exchange's arena,
+// makes of it; `TeeBody` passes it on and keeps a copy of its beginning; `CappedBody` bounds it; `FramedBody`
+// puts text before and behind it. They live in the exchange's arena,
 // pull from the body they stand around, and die with it. One worker.
 #pragma once
 #include <functional>
@@ -49,5 +50,39 @@ class TeeBody final : public http::Body {
   std::size_t bytes_max_;
   std::string kept_;
 };
+
+// Breaks off, with an error of kind `limit` (the client is answered 413), what is longer than `bytes_max`.
+class CappedBody final : public http::Body {
+ public:
+  CappedBody(http::Body& inner, std::size_t bytes_max) : inner_(inner), bytes_left_(bytes_max) {}
+
+  async::Task<Result<std::string_view>> next() override;
+  bool ended() const override { return inner_.ended(); }
+  const http::Headers* trailers() const override { return inner_.trailers(); }
+  std::optional<std::string_view> whole() const override;
+
+ private:
+  http::Body& inner_;
+  std::size_t bytes_left_;
+};
+
+// The texts outlive it.
+class FramedBody final : public http::Body {
+ public:
+  FramedBody(http::Body& inner, std::string_view before, std::string_view after)
+      : inner_(inner), before_(before), after_(after) {}
+
+  async::Task<Result<std::string_view>> next() override;
+  bool ended() const override { return ended_; }
+  const http::Headers* trailers() const override { return inner_.trailers(); }
+
+ private:
+  http::Body& inner_;
+  std::string_view before_, after_;
+  bool began_ = false, ended_ = false;
+};
+
+// Takes off the fields that describe a body which is about to be another one.
+void forget_body(http::Response& response);
 
 }  // namespace sluice::plugin

@@ -23,6 +23,18 @@ void Exchange::authenticate(const Consumer& found) {
   else request.headers.set("X-Consumer-Custom-Id", found.custom_id);
 }
 
+void Exchange::set_remote(const Endpoint& found) {
+  constexpr std::size_t characters_max = 46;
+  remote = found;
+  char* text = arena.text(characters_max);
+  remote_text = {text, remote.address.format(text)};
+}
+
+bool Exchange::is_secure() const {
+  const auto* proto = trusted_client ? request.headers.find(http::HeaderId::x_forwarded_proto) : nullptr;
+  return proto == nullptr ? request.secure : proto->value == "https";
+}
+
 void Exchange::set_target(std::string_view target) {
   constexpr char hex[] = "0123456789ABCDEF";
   char* text = arena.text(target.size() * 3);

@@ -60,6 +60,7 @@ class Exchange {
   const Consumer* consumer = nullptr;
   std::string_view consumer_name;       // of `consumer`, or what an authenticating plugin says
   std::string_view matched_uri, matched_host;  // the route's patterns that matched
+  std::string_view jwt_payload;         // JSON, when plugin jwt-auth is asked to keep it
   std::string_view request_id;          // apisix_request_id; made when first asked for
   std::uint64_t connection_number = 0;
   std::uint32_t connection_requests = 0;  // this one included
@@ -75,6 +76,10 @@ class Exchange {
   bool forwarded_reset = false;  // not even X-Forwarded-For is kept
   bool wants_body = false;       // a variable would look into the body, which is not in memory
 
+  // The client is who trusted headers say it is.
+  void set_remote(const Endpoint& found);
+  // Whether the client came by https, as a trusted X-Forwarded-Proto tells it.
+  bool is_secure() const;
   // The path and query that routing and plugins see are request.path and request.query; `set_target` changes
   // what the upstream is asked for, path and query.
   // Bytes that a request line cannot hold are percent-encoded.
@@ -117,6 +122,11 @@ class Exchange {
   template <class T>
   const Consumer* find_consumer(std::string_view credential) const {
     return config->consumer_by_credential(detail::type_index<T>, credential);
+  }
+  // What the consumer carries for authenticating plugin T; null when it carries nothing.
+  template <class T>
+  static const typename T::Consumer* consumer_config(const Consumer& consumer) {
+    return consumer.config<typename T::Consumer>(detail::type_index<T>);
   }
   // State of one plugin object on this worker, made on first use as T(worker); it survives edits that leave
   // the plugin's config alone.

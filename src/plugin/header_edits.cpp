@@ -91,6 +91,15 @@ void HeaderEdits::apply(Exchange& x, http::Headers& headers) const {
   }
 }
 
+ReplyFields::ReplyFields(const HeaderMap<HeaderText>& config) {
+  for (const auto& [name, value] : config)
+    fields_.emplace_back(name, Template::compile(value.text, find_variable));
+}
+
+void ReplyFields::add_to(http::Reply& reply, Exchange& x) const {
+  for (const auto& [name, value] : fields_) reply.headers.emplace_back(name, rendered(x, value));
+}
+
 }  // namespace sluice::plugin
 
 namespace sluice::json {

@@ -58,6 +58,17 @@ class HeaderEdits {
   std::vector<Edit> edits_;
 };
 
+// Fields of a reply made here, with variables in their values.
+class ReplyFields {
+ public:
+  ReplyFields() = default;
+  explicit ReplyFields(const HeaderMap<HeaderText>& config);
+  void add_to(http::Reply& reply, Exchange& x) const;
+
+ private:
+  std::vector<std::pair<std::string, Template>> fields_;
+};
+
 }  // namespace sluice::plugin
 
 namespace sluice::json {

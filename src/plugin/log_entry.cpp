@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "plugin/values.h"
 
 namespace sluice::plugin {
 namespace {
@@ -23,40 +24,6 @@ const std::string& host_name() {
     return std::string(::gethostname(text, sizeof text - 1) == 0 ? text : "unknown");
   }();
   return name;
-}
-
-// A second value of a name makes a list of them.
-void add_value(Value& object, std::string_view name, Value value) {
-  Value* there = object.find(name);
-  if (there == nullptr) object.set(name, std::move(value));
-  else if (there->is_array()) there->push_back(std::move(value));
-  else *there = Value::array({*there, std::move(value)});
-}
-
-Value headers_value(const http::Headers& headers) {
-  Value object = Value::object();
-  for (const auto& field : headers) add_value(object, lowered(field.name), field.value);
-  return object;
-}
-
-Value query_value(std::string_view query) {
-  Value object = Value::object();
-  if (query.empty()) return object;
-  constexpr int arguments_max = 100;  // as ngx.req.get_uri_args has it
-  int count = 0;
-  for (const std::string_view piece : Split(query, '&')) {
-    if (piece.empty() || ++count > arguments_max) continue;
-    const std::size_t equal = piece.find('=');
-    std::string name, value;
-    percent_decode(piece.substr(0, equal), name, true);
-    if (equal == std::string_view::npos) {
-      add_value(object, name, true);
-      continue;
-    }
-    percent_decode(piece.substr(equal + 1), value, true);
-    add_value(object, name, std::move(value));
-  }
-  return object;
 }
 
 double milliseconds(Duration time) {
@@ -80,7 +47,7 @@ Value full_entry(Exchange& x, const LogConfig& config, const Watched& watched) {
                                {"uri", request.target},
                                {"method", request.method},
                                {"headers", headers_value(request.headers)},
-                               {"querystring", query_value(request.query)},
+                               {"querystring", arguments_value(request.query)},
                                {"size", x.request_size}});
   if (watched.request != nullptr) asked.set("body", watched.request->kept());
   Value told = Value::object({{"status", x.response.status},

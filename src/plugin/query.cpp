@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace sluice::plugin {
 
 void remove_query_argument(Exchange& x, std::string_view name) {
@@ -27,5 +29,7 @@ void remove_query_argument(Exchange& x, std::string_view name) {
   x.request.query =
       query == std::string_view::npos ? std::string_view() : x.upstream.target.substr(query + 1);
 }
+
+void append_path(std::string_view path, std::string& out) { percent_encode(path, out, "!$&'()*+,/:;=@[]"); }
 
 }  // namespace sluice::plugin

@@ -11,4 +11,8 @@ namespace sluice::plugin {
 // Takes every argument of that name off what the upstream sees.
 void remove_query_argument(Exchange& x, std::string_view name);
 
+// Appends a path so that it can stand in a request line: what nginx's NGX_ESCAPE_URI keeps stays, beside
+// letters and digits, and the rest is percent-encoded.
+void append_path(std::string_view path, std::string& out);
+
 }  // namespace sluice::plugin

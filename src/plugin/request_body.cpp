@@ -9,50 +9,13 @@
 #include "json/text.h"
 #include "plugin/form.h"
 #include "plugin/graphql.h"
+#include "plugin/held_body.h"
 
 namespace sluice::plugin {
 namespace {
 
 using Value = Variable::Value;
 using http::HeaderId;
-
-// A body whose beginning, or all of it, was read before it is passed on.
-class HeldBody final : public http::Body {
- public:
-  explicit HeldBody(http::Body& inner) : inner_(inner) {}
-
-  // Reads up to the limit; what came last may go beyond it.
-  async::Task<Result<>> hold(std::size_t bytes_max) {
-    while (!inner_.ended() && held_.size() <= bytes_max) {
-      auto pulled = inner_.next();
-      auto piece = co_await pulled;
-      if (!piece) co_return std::unexpected(std::move(piece.error()));
-      if (piece->empty()) break;
-      held_ += *piece;
-    }
-    complete_ = inner_.ended() && held_.size() <= bytes_max && inner_.trailers() == nullptr;
-    co_return Result<>();
-  }
-  bool complete() const { return complete_; }
-  std::size_t size() const { return held_.size(); }
-
-  async::Task<Result<std::string_view>> next() override {
-    if (given_ || held_.empty()) return inner_.next();
-    given_ = true;
-    return Result<std::string_view>(std::string_view(held_));
-  }
-  bool ended() const override { return (given_ || held_.empty()) && inner_.ended(); }
-  const http::Headers* trailers() const override { return inner_.trailers(); }
-  std::optional<std::string_view> whole() const override {
-    return complete_ ? std::optional<std::string_view>(held_) : std::nullopt;
-  }
-
- private:
-  http::Body& inner_;
-  std::string held_;
-  bool given_ = false;
-  bool complete_ = false;
-};
 
 // What was found in the body of one exchange.
 struct Looked {
@@ -234,7 +197,7 @@ async::Task<Result<>> hold_body(Exchange& x) {
   auto held = co_await holding;
   if (!held) co_return held;
   request.body = body;
-  if (body->complete()) request.content_length = static_cast<std::int64_t>(body->size());
+  if (body->complete()) request.content_length = static_cast<std::int64_t>(body->text().size());
   co_return held;
 }
 

@@ -270,6 +270,7 @@ constexpr std::array request_entries = {
     Entry{"remote_user", read_remote_user},
     Entry{"request_id", read_request_id},
     Entry{"apisix_request_id", read_request_id},
+    SLUICE_VARIABLE("jwt_auth_payload", unless_empty(x.jwt_payload)),
     SLUICE_VARIABLE("request_type", present("traditional_http")),
     SLUICE_VARIABLE("pipe", present(".")),
     Entry{"proxy_add_x_forwarded_for", read_forwarded_for},

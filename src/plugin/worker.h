@@ -55,6 +55,7 @@ class Worker {
   const unsigned number;  // 0 to workers-1
   Metrics metrics;        // of all requests that plugin prometheus sees
   BodyLimits body_limits;
+  std::uint16_t https_port = 0;  // where plugin redirect sends clients to; 0: none is known
 
   // Pooled connections, TLS verified, cancelled with the awaiting frame.
   virtual async::Task<Result<OutboundReply>> ask(Outbound request) = 0;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the limiting plugins share: what they count by, and amounts that are written as a number or depend on
+// the request. Compiled with the plugin; immutable, any thread.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "json/choice.h"
+#include "plugin/leaf.h"
+
+namespace sluice::plugin {
+
+enum class KeyType : std::uint8_t { var, var_combination, constant };
+json::Names enum_names(KeyType);
+
+// What a request is counted by.
+class LimitKey {
+ public:
+  // `key` is a variable's name, a text with $variables, or a constant. A `strict` key that names variables
+  // none of which is there counts nothing; else the client's address stands in.
+  LimitKey(KeyType type, const std::string& key, bool strict = false);
+
+  // A hash of the key; nothing when the request is not counted.
+  std::optional<std::uint64_t> of(Exchange& x) const;
+
+ private:
+  KeyType type_;
+  bool strict_;
+  Variable variable_;
+  Template text_;
+  std::string constant_;
+};
+
+using WrittenAmount = std::variant<std::int64_t, std::string>;  // 10, "10", "$http_x_quota"
+
+// A whole number: written as one, or rendered for each request.
+class Amount {
+ public:
+  static constexpr std::int64_t most = (std::int64_t{1} << 53) - 1;
+
+  Amount() = default;  // 0
+  explicit Amount(const WrittenAmount& written);
+
+  bool is_fixed() const { return text_.text().empty(); }
+  // Nothing when it is no whole number for this request, or less than `least`.
+  std::optional<std::int64_t> of(Exchange& x, std::int64_t least) const;
+
+ private:
+  std::int64_t fixed_ = 0;
+  Template text_;
+};
+
+// A number that no other plugin object has, so that equal keys of two of them are counted apart.
+std::uint64_t own_identity();
+
+}  // namespace sluice::plugin
