@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/log.h"
-#include "plugin/exchange.h"
+#include "plugin/authentication.h"
 #include "plugin/query.h"
 #include "plugin/variable.h"
 
@@ -14,20 +13,12 @@ class KeyAuth final : public plugin::Plugin {
   struct Config {
     std::string header = "apikey";
     std::string query = "apikey";
-    bool hide_credentials = false;
-    std::string anonymous_consumer;
-    std::string realm = "key";
+    plugin::AuthConfig auth{"key"};
 
     void describe(json::Fields& field) {
       field("header", header, "The header that carries the key; it is looked at first.");
       field("query", query, "The query argument that carries the key.");
-      field("hide_credentials", hide_credentials, "Takes the key off before the upstream sees it.");
-      field("anonymous_consumer", anonymous_consumer,
-            "Whom a request without a valid key counts as; absent, it is refused.")
-          .length(1, 256);
-      field("realm", realm, "What the WWW-Authenticate header of a refusal names (RFC 9110 §11.6.1).")
-          .length(1, 128)
-          .pattern(R"(^[ -!#-[\]-~]+$)");
+      auth.describe(field);
       field.open();
     }
   };
@@ -42,22 +33,20 @@ class KeyAuth final : public plugin::Plugin {
     std::string credential() const { return key; }
   };
 
-  explicit KeyAuth(Config config)
-      : config_(std::move(config)), argument_(plugin::find_variable("arg_" + config_.query)) {}
+  explicit KeyAuth(const Config& config)
+      : header_(config.header),
+        query_(config.query),
+        argument_(plugin::find_variable("arg_" + config.query)),
+        auth_("key-auth", "apikey", config.auth) {}
 
   plugin::VerdictTask rewrite(Exchange& x) const override {
     const Found found = find_key(x);
-    if (found.where != Where::nowhere) {
-      if (const auto* consumer = x.find_consumer<KeyAuth>(found.key)) {
-        if (config_.hide_credentials) hide(x, found.where);
-        x.authenticate(*consumer);
-        return plugin::pass();
-      }
-    }
-    if (config_.anonymous_consumer.empty())
-      return refuse(found.where == Where::nowhere ? "Missing API key in request"
-                                                  : "Invalid API key in request");
-    return let_in_anonymously(x);
+    plugin::Identity identity;
+    if (found.where == Where::nowhere) identity.why = "Missing API key in request";
+    else if ((identity.consumer = x.find_consumer<KeyAuth>(found.key)) == nullptr)
+      identity.why = "Invalid API key in request";
+    if (auth_.hides_credentials()) hide(x, found.where, identity.consumer != nullptr);
+    return auth_.conclude(x, identity);
   }
 
  private:
@@ -68,38 +57,20 @@ class KeyAuth final : public plugin::Plugin {
   };
 
   Found find_key(Exchange& x) const {
-    if (const auto* header = x.request.headers.find(config_.header)) return {header->value, Where::header};
+    if (const auto* header = x.request.headers.find(header_)) return {header->value, Where::header};
     if (const auto argument = argument_.read(x)) return {*argument, Where::query};
     return {};
   }
 
-  void hide(Exchange& x, Where where) const {
-    if (where == Where::header) x.request.headers.remove(config_.header);
-    else plugin::remove_query_argument(x, config_.query);
+  // A key that nobody has is not the upstream's business either, wherever it stands.
+  void hide(Exchange& x, Where where, bool known) const {
+    if (!known || where == Where::header) x.request.headers.remove(header_);
+    if (!known || where == Where::query) plugin::remove_query_argument(x, query_);
   }
 
-  plugin::Verdict let_in_anonymously(Exchange& x) const {
-    if (config_.hide_credentials) {  // a key that nobody has is not the upstream's business either
-      hide(x, Where::header);
-      hide(x, Where::query);
-    }
-    const auto* consumer = x.config->consumer_by_name(config_.anonymous_consumer);
-    if (consumer == nullptr) {
-      log::error("key-auth: the anonymous_consumer {} does not exist", config_.anonymous_consumer);
-      return refuse("Invalid user authorization");
-    }
-    x.authenticate(*consumer);
-    return plugin::pass();
-  }
-
-  plugin::Verdict refuse(std::string_view why) const {
-    auto verdict = plugin::reply_message(401, why);
-    verdict->headers.emplace_back("WWW-Authenticate", "apikey realm=\"" + config_.realm + "\"");
-    return verdict;
-  }
-
-  Config config_;
+  std::string header_, query_;
   plugin::Variable argument_;
+  plugin::Authentication auth_;
 };
 
 extern constexpr plugin::PluginType key_auth = plugin::plugin<KeyAuth>({

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <atomic>
 #include <charconv>
 #include <map>
 #include <mutex>
@@ -8,10 +7,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "json/choice.h"
 #include "json/text.h"
 #include "plugin/exchange.h"
-#include "plugin/leaf.h"
+#include "plugin/limit.h"
+#include "plugin/rejection.h"
 #include "plugin/window_counters.h"
 
 namespace sluice::plugins {
@@ -20,18 +19,13 @@ namespace {
 using plugin::Exchange;
 using plugin::WindowCounters;
 using Outcome = WindowCounters::Outcome;
-using Written = std::variant<std::int64_t, std::string>;  // 10, "10", "$http_x_quota"
-
-constexpr std::int64_t amount_max = (std::int64_t{1} << 53) - 1;
+using plugin::Amount;
+using plugin::KeyType;
+using Written = plugin::WrittenAmount;
 
 enum class WindowType : std::uint8_t { fixed, sliding };
 inline json::Names enum_names(WindowType) {
   static constexpr std::string_view names[]{"fixed", "sliding"};
-  return names;
-}
-enum class KeyType : std::uint8_t { var, var_combination, constant };
-inline json::Names enum_names(KeyType) {
-  static constexpr std::string_view names[]{"var", "var_combination", "constant"};
   return names;
 }
 enum class Policy : std::uint8_t { local, redis, redis_cluster, redis_sentinel };
@@ -39,30 +33,6 @@ inline json::Names enum_names(Policy) {
   static constexpr std::string_view names[]{"local", "redis", "redis-cluster", "redis-sentinel"};
   return names;
 }
-
-// A whole number above 0: written as one, or rendered for each request.
-class Amount {
- public:
-  explicit Amount(const Written& written) {
-    if (const auto* number = std::get_if<std::int64_t>(&written)) fixed_ = *number;
-    else text_ = plugin::Template::compile(std::get<std::string>(written), plugin::find_variable);
-  }
-  bool is_fixed() const { return fixed_ > 0; }
-  // 0 when it is no such number for this request.
-  std::int64_t of(Exchange& x) const {
-    if (fixed_ > 0) return fixed_;
-    std::string shown;
-    text_.render(x, shown);
-    const auto number = parse_number(shown);
-    if (!number || *number < 1 || *number > static_cast<double>(amount_max)) return 0;
-    const auto whole = static_cast<std::int64_t>(*number);
-    return static_cast<double>(whole) == *number ? whole : 0;
-  }
-
- private:
-  std::int64_t fixed_ = 0;
-  plugin::Template text_;
-};
 
 // Members of a group share counters, so they have to say the same: who is in which, with what config.
 class Groups {
@@ -126,8 +96,7 @@ class LimitCount final : public plugin::Plugin {
     std::vector<RuleConfig> rules;
     std::string group, key = "remote_addr";
     KeyType key_type = KeyType::var;
-    int rejected_code = 503;
-    std::string rejected_msg;
+    plugin::Rejection rejection{.status = 503, .message = {}};
     Policy policy = Policy::local;
     bool allow_degradation = false, show_limit_quota_header = true;
 
@@ -142,8 +111,7 @@ class LimitCount final : public plugin::Plugin {
       field("group", group, "Routes of one group share their counters; their configs must be equal.");
       field("key", key, "What is counted by: a variable, a text with $variables, or a constant (key_type).");
       field("key_type", key_type, "How key is meant.");
-      field("rejected_code", rejected_code, "Status of a refusal.").range(200, 599);
-      field("rejected_msg", rejected_msg, "What a refusal says, as error_msg.").length(1, 65536);
+      rejection.describe(field, 200, 599);
       field("policy", policy, "Where requests are counted: in this process, exactly across its workers.");
       field("allow_degradation", allow_degradation, "Lets requests pass that cannot be counted.");
       field("show_limit_quota_header", show_limit_quota_header,
@@ -191,27 +159,21 @@ class LimitCount final : public plugin::Plugin {
   };
 
   explicit LimitCount(const Config& config)
-      : window_type_(config.window_type), key_type_(config.key_type), rejected_code_(config.rejected_code),
-        allow_degradation_(config.allow_degradation), show_quota_(config.show_limit_quota_header),
-        group_(config.group), rejected_msg_(config.rejected_msg) {
-    static std::atomic<std::uint64_t> made{0};
-    const std::uint64_t identity = group_.empty() ? hash64(++made) : hash64("limit-count " + group_);
+      : window_type_(config.window_type), allow_degradation_(config.allow_degradation),
+        show_quota_(config.show_limit_quota_header), group_(config.group), rejection_(config.rejection) {
+    const std::uint64_t identity = group_.empty() ? plugin::own_identity() : hash64("limit-count " + group_);
     if (!group_.empty()) Groups::all().join(group_, config.fingerprint());
     if (config.rules.empty()) {
-      limits_.push_back({Amount(*config.count), Amount(*config.time_window), {}, {}, {}, identity});
-      if (key_type_ == KeyType::var) limits_.front().variable = plugin::find_variable(config.key);
-      else if (key_type_ == KeyType::var_combination) limits_.front().key = compile(config.key);
-      else limits_.front().constant = config.key;
-      return;
+      limits_.push_back({Amount(*config.count), Amount(*config.time_window),
+                         plugin::LimitKey(config.key_type, config.key), identity, {}});
     }
     for (std::size_t i = 0; i < config.rules.size(); ++i) {
       const auto& rule = config.rules[i];
-      limits_.push_back({Amount(rule.count), Amount(rule.time_window), {}, compile(rule.key), {},
+      limits_.push_back({Amount(rule.count), Amount(rule.time_window),
+                         plugin::LimitKey(KeyType::var_combination, rule.key, true),
                          combine_hashes(identity, i),
                          rule.header_prefix.empty() ? std::to_string(i + 1) : rule.header_prefix});
     }
-    key_type_ = KeyType::var_combination;
-    by_rules_ = true;
   }
   LimitCount(const LimitCount&) = delete;
   ~LimitCount() override {
@@ -221,16 +183,15 @@ class LimitCount final : public plugin::Plugin {
   plugin::VerdictTask access(Exchange& x) const override {
     bool counted = false;
     for (const Limit& limit : limits_) {
-      const auto key = key_of(x, limit);
+      const auto key = limit.key.of(x);
       if (!key) continue;
       counted = true;
-      const std::int64_t count = limit.count.of(x), seconds = limit.window.of(x);
-      if (count == 0 || seconds == 0)
-        return uncounted(x, "its count or time_window is no whole number above 0");
-      const auto taken = take(x, limit, *key, count, seconds);
+      const auto count = limit.count.of(x, 1), seconds = limit.window.of(x, 1);
+      if (!count || !seconds) return uncounted(x, "its count or time_window is no whole number above 0");
+      const auto taken = take(x, limit, *key, *count, *seconds);
       if (taken.outcome == Outcome::full) return uncounted(x, "there is no room for another key");
-      if (show_quota_) note(x, limit, count, taken);
-      if (taken.outcome == Outcome::rejected) return refusal();
+      if (show_quota_) note(x, limit, *count, taken);
+      if (taken.outcome == Outcome::rejected) return rejection_.verdict();
     }
     if (!counted) return uncounted(x, "no rule applies");
     return plugin::pass();
@@ -250,9 +211,7 @@ class LimitCount final : public plugin::Plugin {
  private:
   struct Limit {
     Amount count, window;
-    plugin::Variable variable;
-    plugin::Template key;
-    std::string constant;
+    plugin::LimitKey key;
     std::uint64_t identity;
     std::string prefix;
   };
@@ -265,21 +224,6 @@ class LimitCount final : public plugin::Plugin {
   struct Quotas {
     Quota* first = nullptr;
   };
-
-  static plugin::Template compile(const std::string& text) {
-    return plugin::Template::compile(text, plugin::find_variable);
-  }
-
-  // nullopt: the rule does not apply.
-  std::optional<std::uint64_t> key_of(Exchange& x, const Limit& limit) const {
-    if (key_type_ == KeyType::constant) return hash64(limit.constant);
-    if (key_type_ == KeyType::var) return hash64(limit.variable.read(x).value_or(x.remote_text));
-    if (limit.key.is_constant()) return by_rules_ ? hash64(limit.key.text()) : hash64(x.remote_text);
-    static thread_local std::string shown;
-    shown.clear();
-    if (limit.key.render(x, shown) > 0) return hash64(shown);
-    return by_rules_ ? std::optional<std::uint64_t>() : hash64(x.remote_text);
-  }
 
   WindowCounters::Taken take(Exchange& x, const Limit& limit, std::uint64_t key, std::int64_t count,
                              std::int64_t seconds) const {
@@ -298,11 +242,6 @@ class LimitCount final : public plugin::Plugin {
     auto& quotas = x.state<Quotas>(*this);
     quotas.first = x.arena.make<Quota>(
         Quota{limit.prefix, static_cast<std::uint64_t>(count), taken.remaining, taken.reset, quotas.first});
-  }
-
-  plugin::Verdict refusal() const {
-    if (rejected_msg_.empty()) return plugin::reply(rejected_code_);
-    return plugin::reply_json(rejected_code_, json::Value::object({{"error_msg", rejected_msg_}}));
   }
 
   plugin::Verdict uncounted(Exchange& x, std::string_view why) const {
@@ -338,11 +277,9 @@ class LimitCount final : public plugin::Plugin {
   }
 
   WindowType window_type_;
-  KeyType key_type_;
-  int rejected_code_;
   bool allow_degradation_, show_quota_;
-  bool by_rules_ = false;
-  std::string group_, rejected_msg_;
+  std::string group_;
+  plugin::Rejection rejection_;
   std::vector<Limit> limits_;
 };
 

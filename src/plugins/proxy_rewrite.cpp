@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "plugin/exchange.h"
 #include "plugin/header_edits.h"
+#include "plugin/query.h"
 
 namespace sluice::plugins {
 namespace {
@@ -51,9 +52,6 @@ void escape_mark(std::string_view value, std::string& out) {
     else out.push_back(c);
   }
 }
-
-// The bytes of a path that stay as they are, beside letters, digits and "-._~" (nginx's NGX_ESCAPE_URI).
-constexpr std::string_view path_bytes = "!$&'()*+,/:;=@[]";
 
 }  // namespace
 
@@ -160,7 +158,7 @@ class ProxyRewrite final : public plugin::Plugin {
       escape_controls(target, encoded);
     } else {
       const std::size_t mark = has_own_query ? target.find('?') : std::string::npos;
-      percent_encode(std::string_view(target).substr(0, mark), encoded, path_bytes);
+      plugin::append_path(std::string_view(target).substr(0, mark), encoded);
       x.request.path = x.arena.copy(encoded);
       if (mark != std::string::npos) escape_controls(std::string_view(target).substr(mark), encoded);
       if (!x.request.query.empty())

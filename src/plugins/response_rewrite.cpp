@@ -97,7 +97,7 @@ class ResponseRewrite final : public plugin::Plugin {
     if (config_.body || !steps_.empty()) {
       const auto encoding = response.headers.get(http::HeaderId::content_encoding);
       seen.encoded = !encoding.empty() && !equals_ignoring_case(encoding, "identity");
-      if (config_.body || !seen.encoded) forget_body(response);
+      if (config_.body || !seen.encoded) plugin::forget_body(response);
     }
     headers_.apply(x, response.headers);
   }
@@ -130,13 +130,6 @@ class ResponseRewrite final : public plugin::Plugin {
     Replacement by;
     Regex::Mode mode;
   };
-
-  // What describes the old body is not true of the new one.
-  static void forget_body(http::Response& response) {
-    for (const auto id : {http::HeaderId::content_length, http::HeaderId::content_encoding,
-                          http::HeaderId::last_modified, http::HeaderId::etag})
-      response.headers.remove(id);
-  }
 
   void filter(Exchange& x) const {
     http::Response& response = x.response;
