@@ -5,6 +5,7 @@
 
 #include "admin/describe_api.h"
 #include "admin/node_status.h"
+#include "admin/shapes_v2.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -45,6 +46,10 @@ http::Reply refuse_resource(std::string_view path) {
 bool is_about_the_whole(const Call& call) {
   const auto first = call.segments.empty() ? std::string_view() : std::string_view(call.segments[0]);
   return first == "transactions" || first == "history" || first == "status" || first == "data_key";
+}
+
+bool writes_resources(const Call& call) {
+  return call.method != http::Method::get && (call.segments.empty() || call.segments[0] != "data_key");
 }
 
 bool is_about_configs(const Call& call) { return call.segments.size() == 1 && call.segments[0] == "configs"; }
@@ -90,7 +95,7 @@ Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status
       configs_(store, validator, status, clock) {}
 
 http::Reply Api::decorate(http::Reply reply) const {
-  reply.headers.emplace_back("X-API-VERSION", "v3");
+  reply.headers.emplace_back("X-API-VERSION", settings_.version == Settings::Version::v2 ? "v2" : "v3");
   if (settings_.cors) {
     reply.headers.emplace_back("Access-Control-Allow-Origin", "*");
     reply.headers.emplace_back("Access-Control-Allow-Credentials", "true");
@@ -133,6 +138,7 @@ async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
   call.content_type = request.headers.get(http::HeaderId::content_type);
   call.accept = request.headers.get(http::HeaderId::accept);
   call.digest = request.headers.get("x-digest");
+  call.version = request.headers.get("x-api-version");
   auto allowed = access(request, call.arguments);
   if (!allowed.key) {
     log::warn("Admin API: {} {} from {} refused: {}", request.method, request.path, peer.text(), allowed.why);
@@ -152,19 +158,33 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
     auto told = co_await configs_.handle(std::move(call));
     co_return decorate(std::move(told));
   }
-  if (settings_.whole && call.method != http::Method::get && call.segments.front() != "data_key")
+  if (settings_.whole && writes_resources(call))
     co_return decorate(error_reply(405, "resources are written all at once here: PUT /apisix/admin/configs"));
   if (is_about_the_whole(call)) {
     auto told = co_await run_on_the_whole(std::move(call));
     co_return decorate(std::move(told));
   }
+  auto reply = co_await run_on_resources(std::move(call));
+  co_return decorate(std::move(reply));
+}
+
+bool Api::speaks_v2(const Call& call) const {
+  return settings_.version == Settings::Version::v2 && call.version != "v3";
+}
+
+async::Task<http::Reply> Api::run_on_resources(Call call) {
+  const bool v2 = speaks_v2(call);
+  const std::string kind = call.segments.empty() ? std::string() : call.segments.front();
+  if (v2) read_as_v2(call);
   call.place = find_place(call.segments, call.method);
   if (call.place.name == "stream_routes" && !settings_.stream_routes)
-    co_return decorate(error_reply(400, "stream mode is disabled, can not add stream routes"));
-  if (!call.place.resource) co_return decorate(refuse_resource(call.place.name));
-  if (auto refusal = read_ttl(call)) co_return decorate(std::move(*refusal));
+    co_return error_reply(400, "stream mode is disabled, can not add stream routes");
+  if (!call.place.resource) co_return refuse_resource(call.place.name);
+  if (auto refusal = read_ttl(call)) co_return std::move(*refusal);
+  const auto asked = asked_v2(call, kind);
   auto reply = co_await verbs_.run(std::move(call));
-  co_return decorate(std::move(reply));
+  if (!v2) co_return reply;
+  co_return to_v2(asked, std::move(reply));
 }
 
 async::Task<http::Reply> Api::run_on_the_whole(Call call) {

@@ -20,6 +20,8 @@ struct Settings {
   CidrSet allow;
   bool stream_routes = false;  // they may be written
   bool whole = false;          // resources are written all at once, by PUT /configs, and in no other way
+  enum class Version : std::uint8_t { v2, v3 };
+  Version version = Version::v3;  // of the answers' shapes
   bool cors = true;  // pages from elsewhere may use it (they still need the key)
   AskSecrets ask_secrets = {};
 };
@@ -36,6 +38,9 @@ class Api {
   http::Reply decorate(http::Reply reply) const;
   Access access(const http::Request& request, const Arguments& arguments) const;
   async::Task<http::Reply> run(http::Request& request, Call call);
+  async::Task<http::Reply> run_on_resources(Call call);
+  // A request may ask for the shapes of version 3 whatever is configured, by its own X-API-VERSION.
+  bool speaks_v2(const Call& call) const;
   // Transactions, the whole configuration, the history, the status, the key that seals secrets.
   async::Task<http::Reply> run_on_the_whole(Call call);
   async::Task<http::Reply> change_key(Call call);

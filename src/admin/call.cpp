@@ -42,6 +42,10 @@ const std::string* Arguments::find(std::string_view name) const {
   return nullptr;
 }
 
+void Arguments::erase(std::string_view name) {
+  std::erase_if(list_, [name](const auto& argument) { return argument.first == name; });
+}
+
 bool Arguments::is(std::string_view name, std::string_view value) const {
   const auto* found = find(name);
   return found && *found == value;

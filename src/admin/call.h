@@ -24,6 +24,7 @@ class Arguments {
   // The first of that name.
   const std::string* find(std::string_view name) const;
   bool is(std::string_view name, std::string_view value) const;
+  void erase(std::string_view name);
   const std::vector<std::pair<std::string, std::string>>& all() const { return list_; }
 
  private:
@@ -37,7 +38,8 @@ struct Call {
   Arguments arguments;
   std::string content_type;
   std::string accept;
-  std::string digest;  // X-Digest
+  std::string digest;   // X-Digest
+  std::string version;  // X-API-VERSION
   std::string body;  // as sent; "" when there was none
   store::Author author;
   Place place;

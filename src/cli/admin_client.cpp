@@ -52,6 +52,7 @@ class HttpAdminClient final : public AdminClient {
     http::Client::Question question;
     question.method = method;
     question.target = "/apisix/admin" + std::move(target);
+    question.headers.emplace_back("X-API-VERSION", "v3");
     if (!place_.key.empty()) question.headers.emplace_back("X-API-KEY", place_.key);
     if (!body.empty()) question.headers.emplace_back("Content-Type", "application/json");
     question.body = std::move(body);

@@ -214,8 +214,8 @@ void read_admin(Section admin, Config& config) {
     config.admin_allow = networks(admin, "allow_admin", admin.texts("allow_admin"));
   std::string version = "v3";
   admin.text("admin_api_version", version);
-  if (version != "v3")
-    admin.problem("admin_api_version", "only v3 is spoken by this version; remove the key");
+  if (version != "v2" && version != "v3") admin.problem("admin_api_version", "must be v2 or v3");
+  config.admin_v2 = version == "v2";
   read_admin_tls(admin, config);
   note_unserved(admin, "deployment.admin");
 }

@@ -55,6 +55,7 @@ struct Config {
   CidrSet admin_allow;
   bool admin_restricted = true;
   bool admin_cors = true;
+  bool admin_v2 = false;  // answers have the shapes of APISIX 2.x
   bool stream_routes = false;             // apisix.proxy_mode has "stream" in it
   bool admin_https = false;
   std::string admin_certificate, admin_certificate_key;  // PEM files; relative ones are below PREFIX/conf

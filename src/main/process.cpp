@@ -266,8 +266,9 @@ Result<> Process::serve_admin() {
   api_ = std::make_unique<admin::Api>(
       *store_, validator_, *this, Clock::system(),
       admin::Settings{std::move(admin_keys_), config_.admin_restricted, config_.admin_allow,
-                      config_.stream_routes, config_.provider == StoreProvider::api, config_.admin_cors,
-                      [this](std::vector<std::string> references) {
+                      config_.stream_routes, config_.provider == StoreProvider::api,
+                      config_.admin_v2 ? admin::Settings::Version::v2 : admin::Settings::Version::v3,
+                      config_.admin_cors, [this](std::vector<std::string> references) {
                         return secrets_->ask(std::move(references));
                       }});
   return serve(
