@@ -8,14 +8,15 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 # Asked for inside a value that the page tells as one: {ip, port} and the like.
-INSIDE = {"ip", "port", "enable_http2", "name", "key", "role", "admin", "section"}
+INSIDE = {"ip", "port", "enable_http2", "enable_http3", "name", "key", "role", "admin", "section"}
 READS = "flag|text|integer|duration|size|texts|endpoint|has|raw|section|find"
 CALLS = r"(?:\.|->)(?:" + READS + r")\(\s*\"([\w-]+)\""
 
 
 def keys_of_code():
-    code = "".join((TOP / "src/main" / name).read_text() for name in ("config.cpp", "deployment.cpp"))
-    keys = set(re.findall(CALLS, code))
+    files = ("config.cpp", "deployment.cpp", "listen.cpp")
+    code = "".join((TOP / "src/main" / name).read_text() for name in files)
+    keys = set(re.findall(CALLS, code)) | set(re.findall(r"Places\(\w+, \"([\w-]+)\"", code))
     for block in re.findall(r"for \(const std::string_view \w+ :\s*\{([^}]*)\}\)", code):
         keys |= set(re.findall(r'"([\w-]+)"', block))
     tables = (TOP / "src/main/unserved.cpp").read_text()

@@ -133,7 +133,7 @@ template bool Compiler::make_plugins<model::GlobalRule>(Making&, const json::Val
 bool Compiler::find_client_certificate(Making& making, model::UpstreamTls& tls) {
   uses(making, "ssls", tls.client_cert_id);
   const Item* item = find("ssls", tls.client_cert_id.text);
-  if (item == nullptr || item->ssl == nullptr || item->ssl->type != model::Ssl::Type::client) {
+  if (item == nullptr || item->ssl == nullptr) {
     leave_out(making.key, "/tls/client_cert_id names ssl " + tls.client_cert_id.text +
                               ", which is not there or not of type client");
     return false;
@@ -150,9 +150,9 @@ std::shared_ptr<const Destination> Compiler::make_destination(Making& making, mo
   making.fresh.names.insert(making.fresh.names.end(), names.begin(), names.end());
   const std::string id = making.kind == "upstreams" ? std::string(making.id) : std::string(making.key);
   const auto lookup = [this](std::string_view name) { return names_.find(name); };
-  auto built = upstream::build(
-      written, id, hash64(making.key), lookup,
-      {settings_.upstream_verify, std::string(making.key), settings_.health_checks ? &health_ : nullptr});
+  auto built = upstream::build(written, id, hash64(making.key), lookup,
+                               {settings_.upstream_verify, settings_.roots, std::string(making.key),
+                                settings_.health_checks ? &health_ : nullptr});
   if (!built) {
     leave_out(making.key, built.error().what);
     return nullptr;
@@ -161,7 +161,7 @@ std::shared_ptr<const Destination> Compiler::make_destination(Making& making, mo
   made->upstream = std::move(*built);
   if (written.checks && settings_.health_checks)
     making.fresh.checks = {std::string(making.key), written.checks->active,
-                           upstream::health_targets(*made->upstream)};
+                           upstream::health_targets(*made->upstream), settings_.roots};
   switch (written.hash_on) {
     case model::HashOn::vars: made->hash_variable = plugin::find_variable(written.key); break;
     case model::HashOn::header: made->hash_variable = plugin::find_variable("http_" + written.key); break;
@@ -365,7 +365,17 @@ bool Compiler::make_credential(Making& making, const json::Value& value) {
 bool Compiler::make_ssl(Making& making, const json::Value& value) {
   auto written = std::make_shared<model::Ssl>();
   if (!read_as(value, *written, making.key)) return false;
-  making.fresh.ssl = std::move(written);
+  if (written->type == model::Ssl::Type::client) {
+    making.fresh.ssl = std::move(written);
+    return true;
+  }
+  if (written->status == 0) return true;
+  auto certificate = make_certificate(std::string(making.id), *written, settings_.tls);
+  if (!certificate) {
+    log::error("{}: {}; it is left out", making.key, certificate.error().what);
+    return false;
+  }
+  making.fresh.certificate = std::move(*certificate);
   return true;
 }
 

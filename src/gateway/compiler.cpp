@@ -205,6 +205,8 @@ void Compiler::install(const Making& making) {
     for (const auto& credential : fresh.credentials)
       working_.credentials = working_.credentials.with(credential, fresh.consumer);
   }
+  if (fresh.certificate != nullptr) certificates_.add(fresh.certificate, fresh.revision);
+  if (making.kind == "ssls") working_.certificates = certificates_.names();
   if (making.kind == "plugin_metadata") {
     if (const auto* type = registry_.find(making.id)) working_.metadata_of[*type->index] = fresh.metadata;
   }
@@ -216,6 +218,10 @@ void Compiler::uninstall(std::string_view kind, std::string_view id, const Item&
     radix::release(item.route);
   }
   if (kind == "upstreams") working_.destinations.set(slot_of(std::string(id)), nullptr);
+  if (item.certificate != nullptr) {
+    certificates_.remove(item.certificate);
+    working_.certificates = certificates_.names();
+  }
   if (item.consumer != nullptr) {
     if (kind == "consumers") working_.consumers = working_.consumers.without(id);
     for (const auto& credential : item.credentials) {

@@ -81,7 +81,8 @@ class Compiler {
     std::optional<bool> websocket;                       // services
     std::optional<upstream::HealthSubject> checks;       // whatever has an upstream with checks
     std::shared_ptr<const void> metadata;                // plugin_metadata
-    std::shared_ptr<const model::Ssl> ssl;               // ssls
+    std::shared_ptr<const model::Ssl> ssl;               // ssls of type client
+    std::shared_ptr<const Certificate> certificate;      // ssls of type server that are in use
     std::shared_ptr<const ConsumerEntry> consumer;       // consumers; credentials of one that exists
     std::vector<std::string> credentials;                // the same: keys in the map
   };
@@ -166,6 +167,7 @@ class Compiler {
   std::unordered_map<std::string, Slot> slots_;              // of upstreams, by id
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
+  CertificateBook certificates_;
   Snapshot working_;
 };
 

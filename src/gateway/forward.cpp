@@ -147,6 +147,15 @@ upstream::PoolKey Forward::pool_key(const Peer& peer) const {
   return combine_hashes(peer.pool_key, hash64(upstream_host(x_, *upstream_, peer)));
 }
 
+// What an operator can do about a handshake that failed.
+Error Forward::explained(Error error) const {
+  if (error.kind != ErrorKind::tls || !upstream_->tls->verifies()) return error;
+  error.what += "; upstream " + upstream_->id +
+                " has its servers' certificates verified: apisix.ssl.ssl_trusted_certificate names who may "
+                "sign them, tls.verify false of the upstream takes any";
+  return error;
+}
+
 async::Task<Result<>> Forward::connect(const Peer& peer) {
   const Instant deadline = after(worker_.loop.now(), timeouts_.connect);
   auto stream = co_await worker_.network().connect(worker_.loop, peer.endpoint, deadline);
@@ -155,8 +164,10 @@ async::Task<Result<>> Forward::connect(const Peer& peer) {
     // Names are checked and sent without the port; pass_host decides which.
     std::string name(upstream_host(x_, *upstream_, peer));
     if (const auto parts = split_host_port(name)) name = parts->host;
-    stream = co_await net::tls_connect(upstream_->tls, std::move(*stream), std::move(name), deadline);
-    if (!stream) co_return std::unexpected(std::move(stream.error()));
+    auto secured = net::tls_connect(upstream_->tls, std::move(*stream), std::move(name), deadline,
+                                    {worker_.tls_sessions(), pool_key(peer)});
+    stream = co_await secured;
+    if (!stream) co_return std::unexpected(explained(std::move(stream.error())));
   }
   connection_ = std::make_unique<http::ClientConnection>(std::move(*stream));
   co_return Result<>();

@@ -39,6 +39,7 @@ class Forward {
   void begin(const RouteTarget& target, const Destination& destination);
   void take_connection(const upstream::Peer& peer, bool fresh);
   async::Task<Result<>> connect(const upstream::Peer& peer);
+  Error explained(Error error) const;
   async::Task<Result<>> send_request(const upstream::Peer& peer);
   async::Task<Result<>> send_rest(net::Buffer head, std::string_view body, ssize_t written);
   async::Task<Result<>> read_beside_upload();

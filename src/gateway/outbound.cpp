@@ -18,13 +18,6 @@ using Reply = Result<plugin::OutboundReply>;
 
 constexpr upstream::KeepAlive kept{.size = 16, .idle_timeout = std::chrono::seconds(30)};
 
-std::shared_ptr<const net::TlsContext> client_context(bool verify) {
-  // Made once a process: the system's roots are read from disk.
-  static const auto verifying = net::TlsContext::client({.verify = true});
-  static const auto trusting = net::TlsContext::client({.verify = false});
-  const auto& chosen = verify ? verifying : trusting;
-  return chosen ? *chosen : nullptr;
-}
 
 class Ask {
  public:
@@ -64,8 +57,9 @@ class Ask {
     auto stream = co_await worker_.network().connect(worker_.loop, to, deadline_);
     if (!stream) co_return std::unexpected(stream.error());
     if (url_.secure) {
-      stream = co_await net::tls_connect(client_context(request_.verify), std::move(*stream), url_.host,
-                                         deadline_);
+      auto secured = net::tls_connect(worker_.outbound_tls(request_.verify), std::move(*stream), url_.host,
+                                      deadline_, {worker_.tls_sessions(), key_});
+      stream = co_await secured;
       if (!stream) co_return std::unexpected(stream.error());
     }
     connection_ = std::make_unique<http::ClientConnection>(std::move(*stream));

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "gateway/client_address.h"
+#include "gateway/client_certificate.h"
 #include "gateway/forward.h"
 #include "gateway/replies.h"
 #include "gateway/session.h"
@@ -34,6 +35,7 @@ struct Serving {
     x.started_wall = worker.loop.wall();
     x.remote_text = x.client_text = the_session.client_text();
     x.server_port_text = the_session.port_text();
+    x.tls = the_session.connection().stream().tls();
   }
   Serving(const Serving&) = delete;
   // Also when the client hangs up and the frame is destroyed: what was begun is logged.
@@ -175,9 +177,17 @@ VerdictTask answer_with_plugins(Serving& s) {
   co_return verdict;
 }
 
+// Whether a certificate is wanted of the client, and it has shown none that is good here.
+bool is_unknown_client(const Serving& s) {
+  const CertificateNames& certificates = s.pinned->snapshot->certificates;
+  return s.x.tls != nullptr && certificates.any_asks() &&
+         !client_may_ask(s.x, certificates, s.session.worker().settings().fallback_server_name);
+}
+
 // Finds the reply to one request, or fills x.response with the upstream's. Every way a request can end is a
 // return in this function, or with plugins in the one above.
 VerdictTask answer(Serving& s) {
+  if (is_unknown_client(s)) return plugin::reply(400);
   match(s);
   const bool plugins =
       !s.pinned->snapshot->global.runs_nothing() || (s.chain != nullptr && !s.chain->runs_nothing());

@@ -19,7 +19,7 @@ Session::Session(Worker& worker, net::Accepted accepted, std::uint64_t number)
   port_text_size_ = static_cast<std::uint8_t>(end - port);
 }
 
-void Session::start(std::shared_ptr<const net::TlsContext> tls) { life_.start(run(std::move(tls))); }
+void Session::start(std::shared_ptr<const net::TlsFront> tls) { life_.start(run(std::move(tls))); }
 
 void Session::client_event(void* self) {
   auto& session = *static_cast<Session*>(self);
@@ -27,10 +27,10 @@ void Session::client_event(void* self) {
   if (session.connection_->stream().broken()) session.worker_.ended(session);
 }
 
-async::Task<> Session::run(std::shared_ptr<const net::TlsContext> tls) {
+async::Task<> Session::run(std::shared_ptr<const net::TlsFront> tls) {
   if (tls != nullptr) {
     const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
-    auto secured = co_await net::tls_accept(std::move(tls), std::move(accepted_.stream), deadline);
+    auto secured = co_await net::tls_accept(std::move(tls), worker_, std::move(accepted_.stream), deadline);
     if (!secured) {
       log::info("{}: {}", accepted_.peer.text(), secured.error().what);
       worker_.ended(*this);

@@ -9,7 +9,7 @@
 
 #include "async/child.h"
 #include "http/server_connection.h"
-#include "net/tls.h"
+#include "net/tls_front.h"
 
 namespace sluice::gateway {
 
@@ -19,7 +19,7 @@ class Session {
  public:
   Session(Worker& worker, net::Accepted accepted, std::uint64_t number);
   // Serves from now on; with `tls`, behind a handshake.
-  void start(std::shared_ptr<const net::TlsContext> tls);
+  void start(std::shared_ptr<const net::TlsFront> tls);
 
   http::ServerConnection& connection() { return *connection_; }
   Worker& worker() { return worker_; }
@@ -35,7 +35,7 @@ class Session {
   std::size_t place = 0;  // in the worker's list
 
  private:
-  async::Task<> run(std::shared_ptr<const net::TlsContext> tls);
+  async::Task<> run(std::shared_ptr<const net::TlsFront> tls);
   async::Task<> serve_requests();
   static void client_event(void* self);
 

@@ -2,10 +2,12 @@
 // What the gateway itself is configured with (config.yaml), read by main/ and constant while the process
 // runs.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/cidr.h"
+#include "gateway/certificates.h"
 #include "gateway/route.h"
 #include "http/server_connection.h"
 #include "plugin/template.h"
@@ -43,6 +45,9 @@ struct Settings {
   bool real_ip_recursive = false;
   plugin::BodyLimits body_limits;
   std::uint16_t https_port = 0;            // plugin_attr.redirect.https_port
+  CertificateDefaults tls;                 // apisix.ssl, for ssls that say nothing else
+  std::string fallback_server_name;        // apisix.ssl.fallback_sni: of clients that name none
+  std::shared_ptr<const net::TrustStore> roots;  // that servers' certificates lead to; null: the system's
   bool upstream_verify = true;             // certificates of https upstreams, unless one says otherwise
 };
 

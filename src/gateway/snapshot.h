@@ -11,6 +11,7 @@
 #include "base/persistent_map.h"
 #include "base/persistent_vector.h"
 #include "base/slab.h"
+#include "gateway/certificates.h"
 #include "gateway/chain.h"
 #include "gateway/router.h"
 #include "plugin/resources.h"
@@ -55,6 +56,7 @@ class Snapshot final : public plugin::ConfigView {
   std::uint64_t number = 0;  // of the store's revision
   PersistentVector<std::shared_ptr<const Destination>> destinations;  // upstreams by id, in slots
   Router router;
+  CertificateNames certificates;
   Chain global;              // what runs for every request
   int refusal = 0;           // a status that answers every request: a global rule's secrets are not known
   std::vector<std::shared_ptr<const void>> metadata_of;  // by plugin type

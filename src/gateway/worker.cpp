@@ -3,9 +3,15 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "gateway/session.h"
 
 namespace sluice::gateway {
+namespace {
+
+constexpr Duration unknown_names_apart = 1s;  // in the log
+
+}  // namespace
 
 Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network, const Settings& settings,
                OnRetired retired)
@@ -26,7 +32,7 @@ Worker::~Worker() {
 }
 
 Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options,
-                        std::shared_ptr<const net::TlsContext> tls) {
+                        std::shared_ptr<const net::TlsFront> tls) {
   auto listener = network_.listen(loop, at.endpoint, options,
                                   [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
   if (!listener) return std::unexpected(listener.error());
@@ -34,7 +40,7 @@ Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options,
   return {};
 }
 
-void Worker::take(net::Accepted accepted, const std::shared_ptr<const net::TlsContext>& tls) {
+void Worker::take(net::Accepted accepted, const std::shared_ptr<const net::TlsFront>& tls) {
   ++counters.accepted;
   if (sessions_.size() >= settings_.connections_max) return refuse_connection(std::move(accepted));
   ++counters.handled;
@@ -97,6 +103,29 @@ async::Task<Result<IpAddress>> Worker::resolve(const std::string& name, Instant 
     return Result<IpAddress>(
         fail(ErrorKind::resolve, "'" + name + "' cannot be resolved: no resolver is set up"));
   return resolver_(name, deadline);
+}
+
+std::shared_ptr<const net::TlsContext> Worker::find(std::string_view server_name) {
+  const std::string_view name = server_name.empty() ? settings_.fallback_server_name : server_name;
+  const auto* found = name.empty() ? nullptr : current_->snapshot->certificates.find(name);
+  if (found != nullptr) return (*found)->context;
+  if (loop.now() - unknown_name_told_ >= unknown_names_apart) {  // anybody can ask for anything
+    unknown_name_told_ = loop.now();
+    log::warn("a client was refused at its TLS handshake: {}; put an ssl with that sni, or set "
+              "apisix.ssl.fallback_sni for clients that name no host",
+              name.empty() ? "it named no host" : "no ssl is for '" + std::string(name) + "'");
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const net::TlsContext> Worker::outbound_tls(bool verify) {
+  auto& context = outbound_tls_[verify ? 1 : 0];
+  if (context == nullptr) {
+    auto made = net::TlsContext::client({.verify = verify, .roots = settings_.roots});
+    SLUICE_CHECK(made);  // there is nothing in it that an operator wrote
+    context = std::move(*made);
+  }
+  return context;
 }
 
 Pinned* Worker::pin() {

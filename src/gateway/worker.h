@@ -10,6 +10,8 @@
 #include "gateway/settings.h"
 #include "gateway/snapshot.h"
 #include "net/network.h"
+#include "net/tls_front.h"
+#include "net/tls_sessions.h"
 #include "plugin/worker.h"
 #include "upstream/pool.h"
 
@@ -40,7 +42,7 @@ struct WorkerCounters {
   std::uint64_t accepted = 0, handled = 0, requests = 0, active = 0, waiting = 0;
 };
 
-class Worker final : public plugin::Worker {
+class Worker final : public plugin::Worker, public net::Certificates {
  public:
   // `retired` is called when no exchange of this worker holds a replaced snapshot any more.
   using OnRetired = std::function<void(const Snapshot*)>;
@@ -48,9 +50,9 @@ class Worker final : public plugin::Worker {
          OnRetired retired);
   ~Worker() override;
 
-  // Takes connections from now on.
+  // Takes connections from now on; with `tls`, by its handshakes.
   Result<> listen(const ListenAddress& at, net::ListenOptions options,
-                  std::shared_ptr<const net::TlsContext> tls = nullptr);
+                  std::shared_ptr<const net::TlsFront> tls = nullptr);
   void stop_listening() { listeners_.clear(); }
   // Takes no more connections; those there are end behind their next response, which says so. `drained` is
   // called when the last is gone.
@@ -65,6 +67,9 @@ class Worker final : public plugin::Worker {
   using Resolver = std::function<async::Task<Result<IpAddress>>(std::string name, Instant deadline)>;
   void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }
   async::Task<Result<IpAddress>> resolve(const std::string& name, Instant deadline);
+
+  // ---- net::Certificates ----
+  std::shared_ptr<const net::TlsContext> find(std::string_view server_name) override;
 
   // ---- for sessions ----
   Pinned* pin();
@@ -84,18 +89,24 @@ class Worker final : public plugin::Worker {
     return balancers_[local_key];
   }
   AccessLog& access_log() { return access_log_; }
+  // Sessions with servers, to come back to.
+  const std::shared_ptr<net::TlsSessions>& tls_sessions() const { return tls_sessions_; }
+  // For requests of the gateway's own.
+  std::shared_ptr<const net::TlsContext> outbound_tls(bool verify);
   WorkerCounters counters;
 
  private:
   static constexpr std::size_t balancers_max = 65'536;
   static constexpr std::size_t consumer_chains_max = 65'536;
-  void take(net::Accepted accepted, const std::shared_ptr<const net::TlsContext>& tls);
+  void take(net::Accepted accepted, const std::shared_ptr<const net::TlsFront>& tls);
   void refuse_connection(net::Accepted accepted);
 
   net::Network& network_;
   const Settings& settings_;
   OnRetired retired_;
   Resolver resolver_;
+  std::shared_ptr<net::TlsSessions> tls_sessions_ = std::make_shared<net::TlsSessions>();
+  std::shared_ptr<const net::TlsContext> outbound_tls_[2];  // made on first use
   upstream::Pool pool_;
   AccessLog access_log_;
   std::unordered_map<std::uint64_t, std::unique_ptr<upstream::BalancerState>> balancers_;
@@ -105,6 +116,7 @@ class Worker final : public plugin::Worker {
   std::vector<std::unique_ptr<Session>> sessions_;
   bool draining_ = false;
   std::function<void()> drained_;
+  Instant unknown_name_told_{};  // when the log last named a host that has no certificate
 };
 
 }  // namespace sluice::gateway

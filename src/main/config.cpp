@@ -10,6 +10,7 @@
 #include "json/environment.h"
 #include "json/text.h"
 #include "main/deployment.h"
+#include "main/listen.h"
 #include "main/section.h"
 #include "main/unserved.h"
 
@@ -49,32 +50,6 @@ CidrSet networks(Section& section, std::string_view key, std::vector<std::string
   if (parsed) return std::move(*parsed);
   section.problem(key, parsed.error().what);
   return {};
-}
-
-void add_listen(Config& config, Section& apisix, const json::Value& item, bool ipv6) {
-  const auto add = [&](IpAddress address, std::int64_t port) {
-    if (port < 0 || port > 65535)
-      return apisix.problem("node_listen", "has a port that is none of 0 to 65535");
-    config.gateway.listen.push_back({{address, static_cast<std::uint16_t>(port)}, false});
-  };
-  const auto everywhere = [&](std::int64_t port) {
-    add(IpAddress::v4(0), port);
-    if (ipv6) add(IpAddress::v6(0, 0), port);
-  };
-  if (item.is_integer()) return everywhere(item.as_int());
-  const auto* port = item.find("port");
-  if (!item.is_object() || (port != nullptr && !port->is_integer())) {
-    return apisix.problem("node_listen", "must be a port, or a list of ports or of {ip, port}");
-  }
-  if (const auto* http2 = item.find("enable_http2");
-      http2 != nullptr && http2->is_bool() && http2->as_bool()) {
-    apisix.warn("node_listen", "asks for enable_http2: this version speaks HTTP/1.1 to clients");
-  }
-  const std::int64_t number = port == nullptr ? 9080 : port->as_int();
-  const std::string_view ip = item.text("ip");
-  if (ip.empty()) return everywhere(number);
-  if (const auto address = IpAddress::parse(ip)) add(*address, number);
-  else apisix.problem("node_listen", "'" + std::string(ip) + "' is no IP address");
 }
 
 void read_resolver(Section& apisix, bool ipv6, net::ResolverOptions& resolver) {
@@ -135,14 +110,8 @@ void note_missing_keyring(const Config& config, json::Findings& findings) {
 void read_apisix(Section apisix, Config& config) {
   bool ipv6 = true;
   apisix.flag("enable_ipv6", ipv6);
-  const auto* listen = apisix.raw("node_listen");
-  if (listen == nullptr) {
-    add_listen(config, apisix, json::Value(9080), ipv6);
-  } else if (listen->is_array()) {
-    for (const auto& item : listen->as_array()) add_listen(config, apisix, item, ipv6);
-  } else {
-    add_listen(config, apisix, *listen, ipv6);
-  }
+  read_node_listen(apisix, ipv6, config);
+  read_ssl(apisix.section("ssl"), ipv6, config);
   read_proxy_mode(apisix, config);
   std::string mode = "radixtree_host_uri";
   {
@@ -180,17 +149,8 @@ void read_apisix(Section apisix, Config& config) {
   }
   read_resolver(apisix, ipv6, config.resolver);
   note_unserved(apisix, "apisix");
-  // The part that would be served is told, not each key below it.
-  if (const auto* value = apisix.raw("ssl"); value != nullptr && value->is_object()) {
-    json::Value switches = only(*value, {"enable"});
-    if (switches.find("enable") == nullptr && value->find("listen") != nullptr) switches.set("enable", true);
-    Section below(&switches, "/apisix/ssl", apisix.findings());
-    note_unserved(below, "apisix.ssl");
-  }
   read_secret_lifetimes(apisix.section("lru"), config.secret_lifetimes);
   read_encryption(apisix.section("data_encryption"), config.encryption);
-  if (const auto* ssl = apisix.raw("ssl"); ssl != nullptr && ssl->find("ssl_trusted_certificate") != nullptr)
-    config.trusted_certificate = ssl->text("ssl_trusted_certificate");
 }
 
 // https_admin with its certificate; a CA asks clients for certificates of their own.
@@ -360,6 +320,7 @@ void read_sluice(Section sluice, Config& config) {
   history.integer("revisions_max", config.history.revisions_max, 1, 1'000'000'000);
   history.duration("age_max", config.history.age_max);
   history.size("bytes_max", config.history.bytes_max);
+  sluice.flag("verify_upstreams", config.gateway.upstream_verify);
 }
 
 }  // namespace

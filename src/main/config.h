@@ -46,7 +46,8 @@ struct Config {
     std::string certificate, key;       // PEM files; relative ones are below PREFIX/conf
     bool verify = true;
   } etcd_tls;
-  std::string trusted_certificate = "system";  // PEM file of the roots that etcd's certificate is checked by
+  std::string trusted_certificate = "system";  // PEM file of the roots of servers' certificates
+  bool tls_tickets = false;             // apisix.ssl.ssl_session_tickets
 
   bool admin = true;
   Endpoint admin_listen;

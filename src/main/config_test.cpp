@@ -33,9 +33,16 @@ TEST(Config, HasADefaultForEverything) {
     ASSERT_TRUE(got.config) << text;
     EXPECT_TRUE(got.findings.warnings.empty()) << got.findings.warnings.front().what;
     const Config& config = *got.config;
-    ASSERT_EQ(config.gateway.listen.size(), 2u);
+    ASSERT_EQ(config.gateway.listen.size(), 4u);
     EXPECT_EQ(config.gateway.listen[0].endpoint.text(), "0.0.0.0:9080");
     EXPECT_EQ(config.gateway.listen[1].endpoint.text(), "[::]:9080");
+    EXPECT_FALSE(config.gateway.listen[1].tls);
+    EXPECT_EQ(config.gateway.listen[2].endpoint.text(), "0.0.0.0:9443");
+    EXPECT_EQ(config.gateway.listen[3].endpoint.text(), "[::]:9443");
+    EXPECT_TRUE(config.gateway.listen[2].tls);
+    EXPECT_TRUE(config.gateway.tls.protocols.empty());
+    EXPECT_FALSE(config.tls_tickets);
+    EXPECT_TRUE(config.gateway.upstream_verify);
     EXPECT_EQ(config.admin_listen.text(), "127.0.0.1:9180");
     EXPECT_EQ(config.control_listen.text(), "127.0.0.1:9090");
     EXPECT_EQ(config.status_listen.text(), "127.0.0.1:7085");
@@ -65,6 +72,13 @@ apisix:
   enable_ipv6: false
   router: {http: radixtree_uri}
   trusted_addresses: [10.0.0.0/8]
+  ssl:
+    listen: [{ip: 127.0.0.1, port: 9444}]
+    ssl_protocols: TLSv1.3
+    ssl_session_tickets: true
+    fallback_sni: My.Test
+    ssl_trusted_certificate: roots.pem
+sluice: {verify_upstreams: false}
 deployment:
   admin:
     admin_listen: {ip: "::1", port: 9181}
@@ -83,9 +97,16 @@ nginx_config:
 )");
   ASSERT_TRUE(got.config) << got.findings.problems.front().what;
   const Config& config = *got.config;
-  ASSERT_EQ(config.gateway.listen.size(), 2u);
+  ASSERT_EQ(config.gateway.listen.size(), 3u);
   EXPECT_EQ(config.gateway.listen[0].endpoint.text(), "0.0.0.0:9081");
   EXPECT_EQ(config.gateway.listen[1].endpoint.text(), "127.0.0.1:9082");
+  EXPECT_EQ(config.gateway.listen[2].endpoint.text(), "127.0.0.1:9444");
+  EXPECT_TRUE(config.gateway.listen[2].tls);
+  EXPECT_EQ(config.gateway.tls.protocols, std::vector<std::string>{"TLSv1.3"});
+  EXPECT_TRUE(config.tls_tickets);
+  EXPECT_EQ(config.gateway.fallback_server_name, "my.test");
+  EXPECT_EQ(config.trusted_certificate, "roots.pem");
+  EXPECT_FALSE(config.gateway.upstream_verify);
   EXPECT_EQ(config.gateway.router, gateway::RouterMode::uri);
   EXPECT_TRUE(config.gateway.trusted.contains(*IpAddress::parse("10.1.1.1")));
   EXPECT_EQ(config.admin_listen.text(), "[::1]:9181");
@@ -229,8 +250,9 @@ TEST(Config, NamesWhatWouldBeMissed) {
   for (const auto& [text, path] : {
            Case{"apisix: {enable_http2: true}", "/apisix/enable_http2"},
            {"apisix: {proxy_mode: http&stream}", "/apisix/proxy_mode"},
-           {"apisix: {ssl: {enable: true}}", "/apisix/ssl/enable"},
-           {"apisix: {ssl: {listen: [{port: 9443}]}}", "/apisix/ssl/enable"},
+           {"apisix: {ssl: {enable: true}}", ""},
+           {"apisix: {ssl: {listen: [{port: 9443, enable_http3: true}]}}", "/apisix/ssl/listen"},
+           {"apisix: {ssl: {listen: [{port: 9443}]}}", ""},
            {"apisix: {ssl: {ssl_protocols: TLSv1.3}}", ""},
            {"apisix: {data_encryption: {enable_encrypt_fields: true}}", ""},
            {"apisix: {data_encryption: {keyring: qeddd145sfvddff3}}", "/apisix/data_encryption/keyring"},
@@ -291,6 +313,7 @@ TEST(Config, TakesValuesFromTheEnvironment) {
 apisix:
   node_listen: ${{SLUICE_TEST_PORT}}
   enable_ipv6: "${{ SLUICE_TEST_FLAG }}"
+  ssl: {enable: "${{ SLUICE_TEST_FLAG }}"}
 deployment: {admin: {admin_listen: {ip: "127.0.0.${{SLUICE_TEST_NONE:=7}}"}}}
 )");
   ASSERT_TRUE(got.config) << got.findings.problems.front().what;

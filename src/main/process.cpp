@@ -11,6 +11,7 @@
 
 #include "async/join.h"
 #include "main/admin_tls.h"
+#include "main/listen.h"
 #include "main/pem_file.h"
 #include "plugins/list.h"
 
@@ -107,6 +108,12 @@ Result<> Process::prepare() {
     if (!tls) return std::unexpected(tls.error());
     admin_tls_ = std::move(*tls);
   }
+  auto front = tls_front(config_);
+  if (!front) return std::unexpected(front.error());
+  tls_front_ = std::move(*front);
+  auto roots = trusted_roots(config_, prefix_);
+  if (!roots) return std::unexpected(roots.error());
+  config_.gateway.roots = std::move(*roots);
   auto names = Names::make(control_, config_.resolver, [this](std::string_view name) {
     compiler_->name_changed(name);
     publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), control_.clock().now());
@@ -226,7 +233,8 @@ Result<> Process::make_workers() {
     std::size_t next = 0;
     for (const int socket : listeners_.take({Port::data, at.endpoint})) {
       gateway::Worker& worker = *threads_[next++ % threads_.size()].worker;
-      if (auto listening = worker.listen(at, {.descriptor = socket}); !listening) return listening;
+      if (auto listening = worker.listen(at, {.descriptor = socket}, at.tls ? tls_front_ : nullptr);
+          !listening) return listening;
     }
   }
   return {};

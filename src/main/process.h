@@ -115,6 +115,7 @@ class Process final : public plugin::Status {
   Line& line_;
   admin::Keys admin_keys_;
   std::shared_ptr<const net::TlsContext> admin_tls_;
+  std::shared_ptr<const net::TlsFront> tls_front_;
   std::unique_ptr<admin::Api> api_;
   std::unique_ptr<admin::Control> control_api_;
   std::unique_ptr<Scrape> scrape_;

@@ -41,8 +41,6 @@ constexpr Unserved unserved[] = {
     {"apisix", "port_admin", "", "APISIX 3 has it as deployment/admin/admin_listen; write it there"},
     {"apisix", "config_center", "", "APISIX 3 has it as deployment/role_traditional/config_provider"},
     {"apisix.router", "ssl", "radixtree_sni", "there is no other way to choose a certificate"},
-    {"apisix.ssl", "enable", "false",
-     "TLS with clients is not spoken by this version; end it in front, or set apisix/ssl/enable to false"},
     {"deployment.admin", "enable_admin_ui", "false",
      "there is no dashboard in this version; use the Admin API, and set it to false"},
     {"nginx_config", "enable_cpu_affinity", "",

@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/certificate.h"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
 #include <ctime>
-#include <memory>
+
+#include "net/openssl.h"
 
 namespace sluice::net {
 namespace {
-
-template <auto function>
-struct Free {
-  void operator()(auto* object) const { function(object); }
-};
-using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Free<X509_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Free<GENERAL_NAMES_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-
-Bio memory_of(const std::string& pem) {
-  return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
-// A key that is locked with a password is no key here: nobody is asked.
-int no_password(char*, int, int, void*) { return 0; }
 
 Certificate read_certificate(const std::string& pem) {
   const Bio bio = memory_of(pem);

@@ -40,6 +40,8 @@ class Stream {
   // what no event has told yet.
   virtual bool idle_and_whole() { return !maybe_readable() && !broken(); }
   virtual bool secure() const { return false; }
+  // What the handshake found out; null when the connection is not secure.
+  virtual const class TlsFacts* tls() const { return nullptr; }
 
   class Read;
   class Readable;

@@ -1,94 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+// The stream: records in and out, and the handshake before them.
 #include "net/tls.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/address.h"
+#include "net/tls_stream.h"
 
 namespace sluice::net {
 namespace {
 
-template <auto free>
-struct Free {
-  template <class T>
-  void operator()(T* p) const { free(p); }
-};
-using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Free<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using Context = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
-
-std::string openssl_error(std::string_view what) {
-  char text[256] = "unknown error";
-  if (const auto code = ERR_peek_last_error(); code != 0) ERR_error_string_n(code, text, sizeof text);
-  ERR_clear_error();
-  return std::string(what) + ": " + text;
-}
-
-Bio memory_of(const std::string& pem) {
-  return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
-Result<> use_certificate(SSL_CTX* context, const std::string& chain, const std::string& key_text) {
-  Bio bio = memory_of(chain);
-  Certificate leaf(PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr));
-  if (!leaf) return fail(ErrorKind::tls, openssl_error("the certificate is no PEM certificate"));
-  if (SSL_CTX_use_certificate(context, leaf.get()) != 1)
-    return fail(ErrorKind::tls, openssl_error("certificate"));
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-    if (SSL_CTX_add0_chain_cert(context, next) != 1) {
-      X509_free(next);
-      return fail(ErrorKind::tls, openssl_error("certificate chain"));
-    }
-  }
-  ERR_clear_error();  // the end of the PEM text
-  Bio key_bio = memory_of(key_text);
-  Key key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
-  if (!key) return fail(ErrorKind::tls, openssl_error("the key is no PEM private key"));
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
-    return fail(ErrorKind::tls, openssl_error("the private key does not belong to the certificate"));
-  }
-  return {};
-}
-
-Result<> trust(SSL_CTX* context, const std::string& authorities) {
-  Bio bio = memory_of(authorities);
-  int count = 0;
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-    Certificate authority(next);
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), next);
-    ++count;
-  }
-  ERR_clear_error();
-  if (count == 0) return fail(ErrorKind::tls, "the trusted certificates hold no PEM certificate");
-  return {};
-}
-
-int version_of(const std::string& name) {
-  if (name == "TLSv1.1") return TLS1_1_VERSION;
-  if (name == "TLSv1.2") return TLS1_2_VERSION;
-  if (name == "TLSv1.3") return TLS1_3_VERSION;
-  return 0;
-}
-
-Result<> set_protocols(SSL_CTX* context, const std::vector<std::string>& names) {
-  int least = TLS1_3_VERSION, most = TLS1_2_VERSION;
-  for (const auto& name : names) {
-    const int version = version_of(name);
-    if (version == 0) return fail(ErrorKind::tls, "'" + name + "' is none of TLSv1.1, TLSv1.2, TLSv1.3");
-    least = std::min(least, version);
-    most = std::max(most, version);
-  }
-  if (names.empty()) least = TLS1_2_VERSION, most = TLS1_3_VERSION;
-  SSL_CTX_set_min_proto_version(context, least);
-  SSL_CTX_set_max_proto_version(context, most);
-  return {};
-}
+constexpr std::size_t record_max = 16 * 1024;
 
 // OpenSSL's transport, led to the stream below.
 int bio_write(BIO* bio, const char* data, int size) {
@@ -121,86 +45,6 @@ BIO_METHOD* stream_bio() {
   }();
   return method;
 }
-
-class TlsStream final : public Stream {
- public:
-  TlsStream(std::shared_ptr<const TlsContext> context, std::unique_ptr<Stream> below)
-      : Stream(below->loop()),
-        context_(std::move(context)),
-        below_(std::move(below)),
-        ssl_(SSL_new(context_->raw())) {
-    SLUICE_CHECK(ssl_ != nullptr);
-    BIO* bio = BIO_new(stream_bio());
-    BIO_set_data(bio, below_.get());
-    BIO_set_init(bio, 1);
-    SSL_set_bio(ssl_, bio, bio);
-  }
-  ~TlsStream() {
-    if (handshake_done_) SSL_shutdown(ssl_);  // sends close_notify if the socket takes it
-    SSL_free(ssl_);
-    ERR_clear_error();
-  }
-
-  SSL* ssl() { return ssl_; }
-  Stream& below() { return *below_; }
-  void handshake_done() {
-    handshake_done_ = true;
-    below_->set_owner(this);
-  }
-
-  ssize_t try_read(char* into, std::size_t size) override {
-    ERR_clear_error();
-    std::size_t count = 0;
-    if (SSL_read_ex(ssl_, into, size, &count) == 1) return static_cast<ssize_t>(count);
-    switch (SSL_get_error(ssl_, 0)) {
-      case SSL_ERROR_WANT_READ:
-      case SSL_ERROR_WANT_WRITE:
-        return -EAGAIN;
-      case SSL_ERROR_ZERO_RETURN:
-        ended_ = true;
-        return 0;
-      default:
-        broken_ = true;
-        return -ECONNRESET;
-    }
-  }
-
-  ssize_t try_write(const iovec* pieces, int count) override {
-    ERR_clear_error();
-    ssize_t total = 0;
-    for (int i = 0; i < count; ++i) {
-      if (pieces[i].iov_len == 0) continue;
-      std::size_t written = 0;
-      if (SSL_write_ex(ssl_, pieces[i].iov_base, pieces[i].iov_len, &written) != 1) {
-        const int error = SSL_get_error(ssl_, 0);
-        if (total > 0) return total;
-        if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) return -EAGAIN;
-        broken_ = true;
-        return -EPIPE;
-      }
-      total += static_cast<ssize_t>(written);
-      if (written < pieces[i].iov_len) break;
-    }
-    return total;
-  }
-
-  void shutdown_write() override { SSL_shutdown(ssl_); }
-  bool maybe_readable() const override {
-    return SSL_has_pending(ssl_) == 1 || ended_ || broken_ || below_->maybe_readable();
-  }
-  bool maybe_writable() const override { return below_->maybe_writable(); }
-  bool broken() const override { return broken_ || below_->broken(); }
-  bool idle_and_whole() override {
-    return SSL_has_pending(ssl_) == 0 && !ended_ && !broken_ && below_->idle_and_whole();
-  }
-  bool secure() const override { return true; }
-
- private:
-  std::shared_ptr<const TlsContext> context_;
-  std::unique_ptr<Stream> below_;
-  SSL* ssl_;
-  bool handshake_done_ = false, ended_ = false, broken_ = false;
-};
 
 Error handshake_error(SSL* ssl, std::string_view what, Fault fault) {
   const long verified = SSL_get_verify_result(ssl);
@@ -239,68 +83,168 @@ async::Task<Result<std::unique_ptr<Stream>>> handshake(std::unique_ptr<TlsStream
   co_return std::unique_ptr<Stream>(std::move(stream));
 }
 
+// Takes any certificate on: whether it was good is looked at later, in TlsFacts.
+int note_only(int, X509_STORE_CTX*) { return 1; }
+
 }  // namespace
 
-TlsContext::~TlsContext() { SSL_CTX_free(context_); }
-
-Result<std::shared_ptr<const TlsContext>> TlsContext::server(const Server& options) {
-  Context made(SSL_CTX_new(TLS_server_method()));
-  SSL_CTX* context = made.get();
-  SSL_CTX_set_options(context,
-                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                SSL_MODE_RELEASE_BUFFERS);
-  if (auto set = set_protocols(context, options.protocols); !set) return std::unexpected(set.error());
-  if (!options.ciphers.empty() && SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) != 1) {
-    return fail(ErrorKind::tls, openssl_error("cipher list '" + options.ciphers + "'"));
-  }
-  if (auto used = use_certificate(context, options.certificate, options.key); !used)
-    return std::unexpected(used.error());
-  if (!options.client_authority.empty()) {
-    if (auto trusted = trust(context, options.client_authority); !trusted)
-      return std::unexpected(trusted.error());
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  }
-  return std::shared_ptr<const TlsContext>(new TlsContext(made.release()));
+int verify_mode_of(const TlsContext& context) {
+  if (context.client_domain().empty()) return SSL_VERIFY_NONE;
+  const bool required = context.client_certificate() == TlsContext::ClientCertificate::required;
+  return required ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_PEER;
 }
 
-Result<std::shared_ptr<const TlsContext>> TlsContext::client(const Client& options) {
-  Context made(SSL_CTX_new(TLS_client_method()));
-  SSL_CTX* context = made.get();
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  if (options.verify) {
-    if (options.authorities.empty()) {
-      SSL_CTX_set_default_verify_paths(context);
-    } else if (auto trusted = trust(context, options.authorities); !trusted) {
-      return std::unexpected(trusted.error());
+VerifyCallback verify_callback_of(const TlsContext& context) {
+  return context.client_certificate() == TlsContext::ClientCertificate::asked ? note_only : nullptr;
+}
+
+int keep_session(SSL* ssl, SSL_SESSION* session) {
+  const TlsResumption& resumption = TlsStream::of(ssl).resumption();
+  if (resumption.sessions == nullptr) return 0;
+  resumption.sessions->keep(resumption.key, session);
+  return 1;
+}
+
+TlsStream::TlsStream(SSL_CTX* made_of, std::shared_ptr<const TlsContext> context,
+                     std::unique_ptr<Stream> below)
+    : Stream(below->loop()),
+      context_(std::move(context)),
+      below_(std::move(below)),
+      ssl_(SSL_new(made_of)),
+      facts_(ssl_) {
+  SLUICE_CHECK(ssl_ != nullptr);
+  SSL_set_app_data(ssl_, this);
+  BIO* bio = BIO_new(stream_bio());
+  BIO_set_data(bio, below_.get());
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_, bio, bio);
+  if (context_ != nullptr) facts_.choose({}, *context_);
+}
+
+TlsStream::~TlsStream() {
+  if (handshake_done_) SSL_shutdown(ssl_);  // sends close_notify if the socket takes it
+  SSL_free(ssl_);
+  ERR_clear_error();
+}
+
+void TlsStream::handshake_done() {
+  handshake_done_ = true;
+  certificates_ = nullptr;
+  below_->set_owner(this);
+}
+
+bool TlsStream::choose(std::string_view server_name) {
+  context_ = certificates_->find(server_name);
+  if (context_ == nullptr) return false;
+  facts_.choose(server_name, *context_);
+  SSL_set_SSL_CTX(ssl_, context_->raw());
+  SSL_set_min_proto_version(ssl_, context_->version_min());
+  SSL_set_max_proto_version(ssl_, context_->version_max());
+  if (context_->client_domain().empty()) return true;
+  SSL_set_verify(ssl_, verify_mode_of(*context_), verify_callback_of(*context_));
+  SSL_set_verify_depth(ssl_, context_->client_depth());
+  return true;
+}
+
+void TlsStream::resume_with(TlsResumption resumption) {
+  resumption_ = std::move(resumption);
+  if (resumption_.sessions == nullptr) return;
+  if (auto* session = resumption_.sessions->find(resumption_.key)) SSL_set_session(ssl_, session);
+}
+
+ssize_t TlsStream::try_read(char* into, std::size_t size) {
+  ERR_clear_error();
+  std::size_t count = 0;
+  starved_ = false;
+  if (SSL_read_ex(ssl_, into, size, &count) == 1) return static_cast<ssize_t>(count);
+  switch (SSL_get_error(ssl_, 0)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      starved_ = true;
+      return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+      ended_ = true;
+      return 0;
+    default:
+      broken_ = true;
+      return -ECONNRESET;
+  }
+}
+
+bool TlsStream::maybe_readable() const {
+  return ended_ || broken_ || below_->maybe_readable() || (!starved_ && SSL_has_pending(ssl_) == 1);
+}
+
+ssize_t TlsStream::write_record(const void* bytes, std::size_t size) {
+  std::size_t written = 0;
+  if (SSL_write_ex(ssl_, bytes, size, &written) == 1) return static_cast<ssize_t>(written);
+  const int error = SSL_get_error(ssl_, 0);
+  if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) return -EAGAIN;
+  broken_ = true;
+  return -EPIPE;
+}
+
+// Small pieces, as a head and its body, go into one record. What the socket refused is tried again with the
+// same bytes from the same place on, as OpenSSL wants it: how pieces are joined depends on them alone.
+ssize_t TlsStream::try_write(const iovec* pieces, int count) {
+  thread_local std::array<char, record_max> scratch;
+  ERR_clear_error();
+  ssize_t total = 0;
+  std::size_t offset = 0;  // into the first of the pieces that are left
+  while (count > 0) {
+    const char* bytes = static_cast<const char*>(pieces->iov_base) + offset;
+    std::size_t size = pieces->iov_len - offset;
+    if (size < record_max && count > 1) {
+      std::size_t joined = 0;
+      for (int i = 0; i < count && joined < record_max; ++i) {
+        const std::size_t from = i == 0 ? offset : 0;
+        const std::size_t part = std::min(pieces[i].iov_len - from, record_max - joined);
+        std::memcpy(scratch.data() + joined, static_cast<const char*>(pieces[i].iov_base) + from, part);
+        joined += part;
+      }
+      bytes = scratch.data();
+      size = joined;
+    }
+    if (size == 0) break;
+    const ssize_t written = write_record(bytes, size);
+    if (written < 0) return total > 0 ? total : written;
+    total += written;
+    offset += static_cast<std::size_t>(written);
+    while (count > 0 && offset >= pieces->iov_len) {
+      offset -= pieces->iov_len;
+      ++pieces;
+      --count;
     }
   }
-  SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  if (!options.certificate.empty()) {
-    if (auto used = use_certificate(context, options.certificate, options.key); !used)
-      return std::unexpected(used.error());
-  }
-  auto context_made = std::shared_ptr<TlsContext>(new TlsContext(made.release()));
-  context_made->verify_ = options.verify;
-  return std::shared_ptr<const TlsContext>(std::move(context_made));
+  return total;
 }
 
 async::Task<Result<std::unique_ptr<Stream>>> tls_accept(std::shared_ptr<const TlsContext> context,
                                                         std::unique_ptr<Stream> stream, Instant deadline) {
-  auto tls = std::make_unique<TlsStream>(std::move(context), std::move(stream));
+  SSL_CTX* raw = context->raw();
+  auto tls = std::make_unique<TlsStream>(raw, std::move(context), std::move(stream));
+  SSL_set_accept_state(tls->ssl());
+  return handshake(std::move(tls), deadline, Fault::client);
+}
+
+async::Task<Result<std::unique_ptr<Stream>>> tls_accept(std::shared_ptr<const TlsFront> front,
+                                                        Certificates& certificates,
+                                                        std::unique_ptr<Stream> stream, Instant deadline) {
+  auto tls = std::make_unique<TlsStream>(front->raw(), nullptr, std::move(stream));
+  tls->ask(certificates, std::move(front));
   SSL_set_accept_state(tls->ssl());
   return handshake(std::move(tls), deadline, Fault::client);
 }
 
 async::Task<Result<std::unique_ptr<Stream>>> tls_connect(std::shared_ptr<const TlsContext> context,
                                                          std::unique_ptr<Stream> stream, std::string host,
-                                                         Instant deadline) {
+                                                         Instant deadline, TlsResumption resumption) {
   const bool verify = context->verifies();
-  auto tls = std::make_unique<TlsStream>(std::move(context), std::move(stream));
+  SSL_CTX* raw = context->raw();
+  auto tls = std::make_unique<TlsStream>(raw, std::move(context), std::move(stream));
   SSL* ssl = tls->ssl();
   SSL_set_connect_state(ssl);
+  tls->resume_with(std::move(resumption));
   if (IpAddress::parse(host)) {
     if (verify) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
   } else {

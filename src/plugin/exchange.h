@@ -14,6 +14,10 @@
 #include "plugin/plugin.h"
 #include "plugin/resources.h"
 
+namespace sluice::net {
+class TlsFacts;
+}
+
 namespace sluice::plugin {
 
 // What an exchange tells about the upstream's side, for variables, metrics and logs.
@@ -55,6 +59,7 @@ class Exchange {
   std::string_view remote_text;  // remote's address as text
   std::string_view client_text;  // client's
   std::string_view server_port_text;  // server's port
+  const net::TlsFacts* tls = nullptr;  // of the client's connection; null without TLS
   const ConfigView* config = nullptr;   // the pinned snapshot
   const RouteInfo* route = nullptr;     // null until, or when no, route matched
   const Consumer* consumer = nullptr;

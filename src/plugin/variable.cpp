@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "plugin/exchange.h"
 #include "plugin/request_body.h"
+#include "plugin/tls_variables.h"
 
 namespace sluice::plugin {
 namespace {
@@ -230,7 +231,7 @@ Value read_response_cookie(Exchange& x, const Variable& variable) {
   return std::nullopt;
 }
 
-// For names that have no value here: those of TLS on the client's side, of caches, of language models.
+// For names that have no value here: those of caches, of language models.
 Value read_nothing(Exchange&, const Variable&) { return std::nullopt; }
 
 Value read_https(Exchange& x, const Variable&) { return present(x.request.secure ? "on" : ""); }
@@ -370,7 +371,8 @@ Variable find_variable(std::string_view name) {
     return find_body_variable(name);
   if (name.starts_with("upstream_cookie_"))
     return Variable(read_response_cookie, std::string(rest("upstream_cookie_")));
-  if (name.starts_with("ssl_") || name.starts_with("llm_") || name == "request_llm_model")
+  if (name.starts_with("ssl_")) return find_tls_variable(name);
+  if (name.starts_with("llm_") || name == "request_llm_model")
     return Variable(read_nothing);
   if (name.starts_with("uri_param_")) return Variable(read_uri_parameter, std::string(rest("uri_param_")));
   return {};

@@ -56,6 +56,7 @@ Result<> set_tls(const model::Upstream& written, const BuildOptions& options, Up
   if (!made.secure) return {};
   net::TlsContext::Client client;
   client.verify = options.verify;
+  client.roots = options.roots;
   if (written.tls) {
     client.verify = written.tls->verify.value_or(options.verify);
     client.certificate = written.tls->client_cert;

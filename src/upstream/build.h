@@ -18,6 +18,7 @@ using Lookup = std::function<const std::vector<IpAddress>*(std::string_view name
 
 struct BuildOptions {
   bool verify = true;  // certificates of https servers, where the upstream does not say
+  std::shared_ptr<const net::TrustStore> roots;  // by whom; null: the system's
   std::string checker;            // names the health states: the resource's key
   HealthTable* health = nullptr;  // where the states of servers with checks are kept
 };

@@ -57,7 +57,8 @@ class HealthChecker::Run : public std::enable_shared_from_this<Run> {
 
   Result<> set(HealthSubject subject) {
     if (subject.check.type == model::CheckType::https) {
-      auto context = net::TlsContext::client({.verify = subject.check.https_verify_certificate});
+      auto context = net::TlsContext::client(
+          {.verify = subject.check.https_verify_certificate, .roots = subject.roots});
       if (!context) return std::unexpected(std::move(context.error()));
       tls_ = std::move(*context);
     }

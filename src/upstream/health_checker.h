@@ -32,6 +32,7 @@ struct HealthSubject {
   std::string name;  // "/apisix/upstreams/1": also the key
   model::ActiveCheck check;
   std::vector<HealthTarget> targets;
+  std::shared_ptr<const net::TrustStore> roots;  // of https checks; null: the system's
 };
 
 class HealthChecker {

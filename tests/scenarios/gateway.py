@@ -27,7 +27,7 @@ KINDS = ["routes", "stream_routes", "services", "upstreams", "plugin_configs", "
 KINDS += ["global_rules", "plugin_metadata", "ssls", "protos", "secrets"]
 SANITIZERS = ["ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "LeakSanitizer"]
 CRASH = ["of the gateway was ended by signal"]
-LISTENERS = ["data", "admin", "control", "status", "metrics"]
+LISTENERS = ["data", "tls", "admin", "control", "status", "metrics"]
 
 
 def die_with_parent():
@@ -78,6 +78,7 @@ class Gateway:
         base = {
             "apisix": {
                 "node_listen": [listen["data"]],
+                "ssl": {"listen": [listen["tls"]]},
                 "control": listen["control"],
                 "status": listen["status"],
             },
