@@ -372,7 +372,7 @@ bool Compiler::make_ssl(Making& making, const json::Value& value) {
   if (written->status == 0) return true;
   auto certificate = make_certificate(std::string(making.id), *written, settings_.tls);
   if (!certificate) {
-    log::error("{}: {}; it is left out", making.key, certificate.error().what);
+    leave_out(making.key, certificate.error().what);
     return false;
   }
   making.fresh.certificate = std::move(*certificate);
