@@ -153,7 +153,7 @@ constexpr Key keys[] = {
     {"plugin_attr.server-info", "{report_ttl: 60}", Told::a_warning},
     {"plugin_attr.dubbo-proxy", "{upstream_multiplex_count: 32}", Told::a_warning},
     {"plugin_attr.proxy-mirror", "{timeout: {connect: 60s}}", Told::a_warning},
-    {"plugin_attr.redirect", "{https_port: 8443}", Told::a_warning},
+    {"plugin_attr.redirect", "{https_port: 8443}"},
     {"plugin_attr.inspect", "{delay: 3, hooks_file: /h.lua}", Told::a_warning},
     {"plugin_attr.zipkin", "{set_ngx_var: false}", Told::a_warning},
     {"deployment.role", "traditional"},

@@ -362,6 +362,9 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     }
     note_unserved(root, "");
   }
+  const auto secure = std::ranges::find(config.gateway.listen, true, &gateway::ListenAddress::tls);
+  if (config.gateway.https_port == 0 && secure != config.gateway.listen.end())
+    config.gateway.https_port = secure->endpoint.port;
   note_missing_keyring(config, findings);
   if (!findings.ok()) return std::nullopt;
   return config;

@@ -107,6 +107,7 @@ nginx_config:
   EXPECT_EQ(config.gateway.fallback_server_name, "my.test");
   EXPECT_EQ(config.trusted_certificate, "roots.pem");
   EXPECT_FALSE(config.gateway.upstream_verify);
+  EXPECT_EQ(config.gateway.https_port, 9444);
   EXPECT_EQ(config.gateway.router, gateway::RouterMode::uri);
   EXPECT_TRUE(config.gateway.trusted.contains(*IpAddress::parse("10.1.1.1")));
   EXPECT_EQ(config.admin_listen.text(), "[::1]:9181");
