@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "admin/describe_api.h"
 #include "admin/listing.h"
 
@@ -74,6 +76,8 @@ http::Reply status_reply(const plugin::Status& status, const http::Request& requ
       ready ? "not every worker holds a configuration yet" : "the workers have not started yet";
   Value body =
       fine ? Value::object({{"status", "ok"}}) : Value::object({{"status", "error"}, {"error", why}});
+  if (const auto applied = status.applied_by_worker(); !applied.empty())
+    body.set("applied_revision", *std::ranges::min_element(applied));
   if (auto store = status.store(); !store.is_null()) body.set("store", std::move(store));
   if (auto left_out = status.left_out(); !left_out.is_null()) body.set("left_out", std::move(left_out));
   return json_reply(fine ? 200 : 503, body);

@@ -12,7 +12,7 @@
 namespace sluice::store {
 namespace {
 
-constexpr std::int64_t page_max = 1000;  // entries
+constexpr std::int64_t page_max = 10'000;  // entries; etcd counts all that is left for each page
 constexpr Duration backoff_least = std::chrono::milliseconds(100);
 constexpr Duration backoff_most = std::chrono::seconds(3);
 

@@ -130,9 +130,9 @@ bool EtcdStore::settled() const {
 void EtcdStore::changed(std::vector<Change> changes) {
   if (mirror_.revision() < followed_) written_ = 0;  // a backup was restored: what was written may be gone
   followed_ = mirror_.revision();
-  if (kept_) kept_->write(changes, mirror_.revision());
   moved_.notify();
-  hub_.announce(std::move(changes));
+  hub_.announce(changes);  // first, so that it is live before the disk is asked for anything
+  if (kept_) kept_->write(changes, mirror_.revision());
 }
 
 // ---- reading ----

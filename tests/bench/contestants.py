@@ -17,7 +17,7 @@ import measure
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path.insert(0, str(TOP / "tests/scenarios"))
-from gateway import KEY, Gateway, free_ports
+from gateway import KEY, Gateway, free_ports, merge
 from upstream import deadline
 
 BINARY = os.environ.get("SLUICE_BINARY", str(TOP / "build/release/sluice"))
@@ -100,16 +100,16 @@ class Configured:
 
 
 class Sluice:
-    """The gateway with one worker; `peer` is upstream 1."""
+    """The gateway; `peer` is upstream 1, where there is one. `over` is laid over its configuration."""
 
     name = "sluice"
 
-    def __init__(self, upstream_port, pin=True):
+    def __init__(self, upstream_port, pin=True, over=None, workers=1):
         http = {"access_log": "off", "keepalive_timeout": "600s", "keepalive_requests": 1000000000}
         http["client_max_body_size"] = "0"
         config = {"nginx_config": {"error_log_level": "warn", "http": http}}
         config["nginx_config"]["event"] = {"worker_connections": 20000}
-        self.gateway = Gateway(BINARY, config, workers=1)
+        self.gateway = Gateway(BINARY, merge(config, over or {}), workers)
         cores = os.sched_getaffinity(0)
         if pin and len(cores) > 1:
             os.sched_setaffinity(0, {int(PROXY_CORE)})
@@ -119,6 +119,8 @@ class Sluice:
             os.sched_setaffinity(0, cores)
         self.process, self.port = self.gateway.process, self.gateway.ports["data"]
         measure.check_owner(self.port, self.process.pid, self.name)
+        if upstream_port is None:
+            return
         keep = {"size": 320, "idle_timeout": 600, "requests": 1000000000}
         peer = {"type": "roundrobin", "nodes": {f"127.0.0.1:{upstream_port}": 1}, "keepalive_pool": keep}
         self.put("upstreams/1", peer)

@@ -13,19 +13,32 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import control_plane
 import figures
+
+ALL = {**figures.ALL, **control_plane.ALL}
+GOALS = {**figures.GOALS, **control_plane.GOALS}
+FLOORS = control_plane.FLOORS
 
 TOP = Path(__file__).resolve().parent.parent.parent
 
 
-def show(results, goals):
+def judged(name, value):
+    """Whether a figure is as good as it has to be."""
+    if name in GOALS:
+        return f"≤ {GOALS[name]:g} " + ("ok" if value <= GOALS[name] else "MISSED")
+    if name in FLOORS:
+        return f"≥ {FLOORS[name]:g} " + ("ok" if value >= FLOORS[name] else "MISSED")
+    return ""
+
+
+def show(results, with_goals):
     print(f"\n{'figure':32} {'value':>10} {'unit':6} {'spread':>21} {'nginx':>9} {'haproxy':>9}  to reach")
     for result in results:
         spread = "{:.3f} – {:.3f}".format(*result["spread"])
         peers = [result["peers"].get(name) for name in ("nginx", "haproxy")]
         told = ["{:9.3f}".format(peer) if peer is not None else " " * 9 for peer in peers]
-        goal = goals.get(result["name"])
-        mark = "" if goal is None else f"≤ {goal:g} " + ("ok" if result["value"] <= goal else "MISSED")
+        mark = judged(result["name"], result["value"]) if with_goals else ""
         value = f"{result['name']:32} {result['value']:10.3f} {result['unit']:6}"
         print(f"{value} {spread:>21} {told[0]} {told[1]}  {mark}")
 
@@ -45,17 +58,17 @@ def save(results, only):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short rounds: for a look, not for a record")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help=" ".join(figures.ALL))
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help=" ".join(ALL))
     parser.add_argument(
         "--without-sluice", action="store_true", help="only the peers, to try the bench itself"
     )
     options = parser.parse_args()
     for name in options.only:
-        if name not in figures.ALL:
-            parser.error(f"'{name}' is no figure; there are {', '.join(figures.ALL)}")
+        if name not in ALL:
+            parser.error(f"'{name}' is no figure; there are {', '.join(ALL)}")
     bench = figures.Bench(options)
     results = []
-    for name, measured in figures.ALL.items():
+    for name, measured in (figures.ALL if options.without_sluice else ALL).items():
         if options.only and name not in options.only:
             continue
         print(f"== {name}", flush=True)
@@ -64,7 +77,7 @@ def main():
         result["value"] = round(result["value"], 4)
         result["spread"] = [round(value, 4) for value in result["spread"]]
         result["peers"] = {name: round(value, 4) for name, value in result["peers"].items()}
-    show(results, {} if options.without_sluice else figures.GOALS)
+    show(results, not options.without_sluice)
     if not options.without_sluice:
         save(results, options.only)
     return 0
