@@ -331,6 +331,7 @@ bool Compiler::make_consumer(Making& making, const json::Value& value) {
   if (!written.group_id.empty()) {
     if (const auto* group = find("consumer_groups", written.group_id.text))
       entry->chain = Chain::merge(entry->chain, group->chain);
+    else entry->consumer.refusal = 503;
   }
   making.fresh.consumer = std::move(entry);
   return true;

@@ -127,6 +127,7 @@ bool wants_body(const Serving& s) {
 VerdictTask rewrite(Serving& s) {
   auto verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x);
   if (verdict == nullptr && s.x.consumer != nullptr) {
+    if (s.x.consumer->refusal != 0) co_return plugin::reply(s.x.consumer->refusal);
     const Chain& before = *s.chain;
     s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer, s.x.arena);
     if (s.chain != &before)

@@ -25,6 +25,7 @@ struct Consumer {
   std::string custom_id;
   std::vector<std::pair<std::string, std::string>> labels;
   std::uint64_t revision = 0;
+  int refusal = 0;  // a status that answers its requests: its group does not exist
   // Compiled consumer configs of authenticating plugins, by type index.
   std::vector<std::pair<std::uint16_t, std::shared_ptr<const void>>> auth;
 
