@@ -99,6 +99,7 @@ void trust_own_certificate(const Config& config, const Command& process, cli::Pl
                                                 !facts->names.front().starts_with('*'))
     place.server_name = facts->names.front();
   place.tls.authorities = std::move(*pem);
+  place.tls.pinned = true;
 }
 
 Result<cli::Place> local_gateway(const Command& process, const Config& config) {

@@ -62,6 +62,7 @@ class TlsContext {
     std::shared_ptr<const TrustStore> roots;  // null: the system's
     std::string certificate, key;  // PEM, for servers that ask for one
     bool http2 = false;            // asks for HTTP/2 and nothing else
+    bool pinned = false;  // a certificate among `authorities` is trusted as it is, whoever has signed it
   };
 
   static Result<std::shared_ptr<const TlsContext>> server(const Server& options);

@@ -196,6 +196,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::client(const Client& optio
       roots = std::move(*trusted);
     }
     SSL_CTX_set1_cert_store(raw, roots->raw());
+    if (options.pinned) X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(raw), X509_V_FLAG_PARTIAL_CHAIN);
   }
   SSL_CTX_set_verify(raw, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (!options.certificate.empty()) {

@@ -169,6 +169,19 @@ TEST_F(TlsTest, AcceptsTheNamesOfTheCertificateAndNoOthers) {
   }
 }
 
+TEST_F(TlsTest, TrustsACertificateAsItIsWhenItIsPinned) {
+  for (const bool pinned : {true, false}) {
+    accepted.reset();
+    connected.reset();
+    shake(serving(*server), {.authorities = server->certificate_pem, .pinned = pinned}, "a.test");
+    EXPECT_EQ(connected->has_value(), pinned);
+  }
+  accepted.reset();
+  connected.reset();
+  shake(serving(*server), {.authorities = server->certificate_pem, .pinned = true}, "b.test");
+  EXPECT_FALSE(connected->has_value());  // the name still has to be one of its own
+}
+
 TEST_F(TlsTest, RefusesCertificatesNobodyVouchesFor) {
   Identity stranger, old, early;
   make(stranger, "DNS:a.test");

@@ -6,117 +6,19 @@ etcd_peer.py [--binary PATH] [NAME...]: the tests whose name has one of the word
 N failed`; exit code 77 when etcd is not installed.
 """
 
-import argparse
-import base64
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import traceback
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "tests/scenarios"), str(Path(__file__).resolve().parent)]
-from client import Connection, Response, connect, request_bytes
-from etcd_cluster import Certificates, Cluster, encode, installed
-from gateway import Gateway, merge
-from upstream import Upstream, deadline
-
-WITHIN = 30  # seconds until what is eventual must be
-BINARY = TOP / "build/release/sluice"
-
-
-class Node(Gateway):
-    """A gateway whose store is `cluster`. It is up when its status API says so, etcd or not."""
-
-    def __init__(self, cluster, etcd=None, config=None, role="traditional"):
-        about = {"host": cluster.urls(), "timeout": 5, "startup_retry": 2, "health_check_timeout": 1}
-        over = {
-            "deployment": {
-                "role": role,
-                f"role_{role}": {"config_provider": "etcd"},
-                "etcd": merge(about, etcd or {}),
-            }
-        }
-        super().__init__(BINARY, merge(over, config or {}), workers=2)
-
-    def wait_ready(self):
-        return eventually(lambda: self.status("/status").status == 200 or not self.alive()) and self.alive()
-
-    def status(self, path):
-        try:
-            return self.ask("status", path)
-        except OSError:
-            return Response()
-
-    def ask(self, listener, path):
-        wire = request_bytes("GET", path, [("Connection", "close")])
-        return Connection(self.address(listener)).exchange("GET", wire)
-
-    def get(self, path):
-        return self.ask("data", path)
-
-    def put(self, path, value):
-        return self.admin("PUT", f"/apisix/admin/{path}", json.dumps(value).encode())
-
-    def store(self):
-        answer = self.status("/status")
-        return answer.json().get("store", {}) if answer.status == 200 else {}
-
-
-def eventually(condition, seconds=WITHIN):
-    left, pause = deadline(seconds), threading.Event()
-    while left():
-        if condition():
-            return True
-        pause.wait(0.02)
-    return False
-
-
-class Story:
-    """What a test starts, and ends behind it."""
-
-    def __init__(self):
-        self.things = []
-        hello = {"kind": "reply", "status": 200, "body": b"hello", "headers": []}
-        self.upstream = self.add(Upstream("u", hello))
-
-    def add(self, thing):
-        self.things.append(thing)
-        return thing
-
-    def cluster(self, *words, **options):
-        return self.add(Cluster(*words, **options)).start()
-
-    def node(self, cluster, **options):
-        node = self.add(Node(cluster, **options))
-        node.start()
-        return node
-
-    def close(self):
-        for thing in reversed(self.things):
-            if isinstance(thing, Gateway):
-                thing.stop()
-            thing.close()
-
-    def nodes(self):
-        return {"type": "roundrobin", "nodes": {self.upstream.address: 1}}
-
-    def route(self, uri, **more):
-        return {"uri": uri, "upstream": self.nodes(), **more}
-
-
-def check(holds, what):
-    if not holds:
-        raise AssertionError(what)
-
-
-def served(node, path, status=200):
-    check(eventually(lambda: node.get(path).status == status), f"{path} is not answered with {status}")
-
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from etcd_story import TOP, Story, check, eventually, run, served
+from client import Connection, connect, request_bytes
+from etcd_cluster import Certificates
+from gateway import merge
 
 # -- the tests --
 
@@ -171,6 +73,9 @@ def test_etcd_is_killed_and_comes_back(story):
     etcd.kill()
     check(eventually(lambda: node.store().get("reachable") is False), "status says nothing")
     check(node.get("/a").status == 200, "the last good configuration is not served")
+    held = eventually(lambda: node.ask("control", "/v1/route/1").status == 200)
+    check(held, "the control API does not tell what is served")
+    check(len(node.ask("control", "/v1/routes").json()) == 1, "nor all of it")
     refused = node.put("routes/2", story.route("/b"))
     check(refused.status == 503 and b"etcd" in refused.body, refused.brief())
     etcd.start()
@@ -367,44 +272,6 @@ def test_keys_of_certificates_are_encrypted(story):
           "in plain in the last good configuration")
 
 
-def test_the_history_is_shared(story):
-    etcd = story.cluster(3)
-    one, two = story.node(etcd), story.node(etcd)
-    check(one.put("routes/1", story.route("/a")).status == 201, "cannot be written")
-    good = one.admin("GET", "/apisix/admin/history").json()["list"][0]["revision"]
-    check(two.put("routes/1", story.route("/b")).status == 200, "cannot be written")
-    etcd.put("/apisix/routes/2", {"id": "2", **story.route("/theirs")})
-    served(one, "/theirs")
-    listed = one.admin("GET", "/apisix/admin/history").json()["list"]
-    authors = [(entry["author"], entry["changes"][0]["resource"]) for entry in listed]
-    check(authors == [("outside", "routes/2"), ("admin", "routes/1"), ("admin", "routes/1")], authors)
-    back = two.admin("POST", f"/apisix/admin/history/{good}/rollback?wait=applied")
-    check(back.status == 200 and len(back.json()["changes"]) == 2, back.brief())
-    for node in (two, one):
-        served(node, "/a")
-        served(node, "/b", 404)
-        served(node, "/theirs", 404)
-    seen = etcd.call("/v3/kv/range", {"key": encode("/apisix/"), "range_end": encode("/apisix0")})
-    keys = [base64.b64decode(pair["key"]).decode() for pair in seen["kvs"]]
-    check(keys == ["/apisix/routes/1"], f"APISIX sees {keys}")
-
-
-def test_a_user_who_may_not_write_the_history(story):
-    etcd = story.cluster()
-    etcd.put("/apisix/routes/1", {"id": "1", **story.route("/a")})
-    etcd.call("/v3/auth/role/add", {"name": "apisix"})
-    grant = {"permType": "READWRITE", "key": encode("/apisix/"), "range_end": encode("/apisix0")}
-    etcd.call("/v3/auth/role/grant", {"name": "apisix", "perm": grant})
-    etcd.require_password("gateway", "gateway-password", role="apisix")
-    node = story.node(etcd, etcd={"user": "gateway", "password": "gateway-password"})
-    served(node, "/a")
-    check(node.put("routes/2", story.route("/b")).status == 201, "cannot be written")
-    served(node, "/b")
-    history = node.admin("GET", "/apisix/admin/history")
-    check(history.status == 503 and b"does not let this user" in history.body, history.brief())
-    check("below /sluice/apisix/" in node.log(), "not said in the log")
-
-
 def test_tls_and_client_certificates(story):
     with tempfile.TemporaryDirectory() as folder:
         papers = Certificates(folder)
@@ -440,44 +307,11 @@ def test_roles(story):
 
 def test_every_scenario_holds_on_etcd(story):
     etcd = story.cluster()
-    command = [sys.executable, TOP / "tests/scenarios/run.py", "--binary", BINARY]
+    command = [sys.executable, TOP / "tests/scenarios/run.py", "--binary", Story.binary]
     command += ["--etcd", etcd.urls()[0]]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     check(done.returncode == 0, done.stdout + done.stderr)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--binary", default=str(BINARY))
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_args()
-    globals()["BINARY"] = Path(options.binary)
-    if not installed():
-        print("etcd is not installed (Debian: etcd-server): the gateway on etcd is NOT tested")
-        return 77
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or not any(word in name for word in options.words or [""]):
-            continue
-        story = Story()
-        try:
-            test(story)
-            for node in story.things:
-                if isinstance(node, Gateway):
-                    check(node.complaint() is None, node.complaint())
-            passed += 1
-            print(f"ok   {name}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-            for node in story.things:
-                if isinstance(node, Gateway) and node.process:
-                    print(node.story())
-        finally:
-            story.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals(), __doc__))
