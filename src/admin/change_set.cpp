@@ -14,8 +14,6 @@ using json::Value;
 using model::Resource;
 using Kind = store::Condition::Kind;
 
-constexpr std::size_t page_size = 1000;
-
 std::string forbidden_time(const Value& body) {
   for (std::string_view part : {"", "upstream", "plugins"}) {
     const Value* object = part.empty() ? &body : body.find(part);
@@ -127,17 +125,12 @@ async::Task<Result<>> ChangeSet::remove_what_belongs() {
     const Resource* child = model::child_of(*drafts_[i].resource);
     if (drafts_[i].body || !child) continue;
     const auto prefix = fmt::format("{}/{}/", drafts_[i].key(), child->path);
-    std::string after;
-    for (bool more = true; more;) {
-      auto page = co_await desk_.store.list(prefix, after, page_size);
-      if (!page) co_return std::unexpected(page.error());
-      more = page->more;
-      if (more) after = page->entries.back().key;
-      for (auto& entry : page->entries) {
-        if (find(entry.key)) continue;
-        const std::string id(model::split_key(entry.key).id);
-        add({.resource = child, .id = id, .previous = std::move(entry), .path = drafts_[i].path});
-      }
+    auto entries = co_await store::list_all(desk_.store, prefix);
+    if (!entries) co_return std::unexpected(entries.error());
+    for (auto& entry : *entries) {
+      if (find(entry.key)) continue;
+      const std::string id(model::split_key(entry.key).id);
+      add({.resource = child, .id = id, .previous = std::move(entry), .path = drafts_[i].path});
     }
   }
   co_return Result<>();
@@ -260,17 +253,12 @@ async::Task<Result<>> ChangeSet::check_single_plugins_of(const Resource* kind) {
     return all;
   };
   const auto prefix = model::key_of(*kind, "");
-  std::string after;
-  for (bool more = true; more;) {
-    auto page = co_await desk_.store.list(prefix, after, page_size);
-    if (!page) co_return std::unexpected(page.error());
-    more = page->more;
-    if (more) after = page->entries.back().key;
-    for (const auto& entry : page->entries) {
-      auto body = find(entry.key) ? Result<Value>(Value()) : json::parse(entry.value);
-      if (!body) continue;
-      for (auto& name : names(*body)) holders.emplace(std::move(name), model::split_key(entry.key).id);
-    }
+  auto entries = co_await store::list_all(desk_.store, prefix);
+  if (!entries) co_return std::unexpected(entries.error());
+  for (const auto& entry : *entries) {
+    auto body = find(entry.key) ? Result<Value>(Value()) : json::parse(entry.value);
+    if (!body) continue;
+    for (auto& name : names(*body)) holders.emplace(std::move(name), model::split_key(entry.key).id);
   }
   for (Draft& draft : drafts_) {
     if (!draft.body || draft.resource != kind || !draft.findings.ok()) continue;

@@ -18,7 +18,6 @@ using json::Value;
 
 constexpr std::string_view about_key = "/sluice/configs";
 constexpr std::string_view digest_name = "X-Digest", modified_name = "X-Last-Modified";
-constexpr std::size_t page_size = 1000;
 constexpr int tries_max = 10;
 
 // Kinds that stand at the top of a whole configuration.
@@ -219,14 +218,9 @@ async::Task<http::Reply> Configs::put(Call call) {
 
 async::Task<Result<>> Configs::add_entries(std::string kind, Update* update) {
   const auto prefix = std::string(model::key_prefix) + kind + "/";
-  std::string after;
-  for (bool more = true; more;) {
-    auto page = co_await store_.list(prefix, after, page_size);
-    if (!page) co_return std::unexpected(page.error());
-    more = page->more;
-    if (more) after = page->entries.back().key;
-    for (auto& entry : page->entries) update->stands(std::move(entry));
-  }
+  auto entries = co_await store::list_all(store_, prefix);
+  if (!entries) co_return std::unexpected(entries.error());
+  for (auto& entry : *entries) update->stands(std::move(entry));
   co_return Result<>();
 }
 

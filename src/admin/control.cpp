@@ -36,15 +36,41 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
                          : several ? model::find_resource(word(1))
                                    : model::find_schema(word(1));
   if (!resource || !resource->under.empty()) return not_found();
-  if (several) return list_entries(store_, model::key_of(*resource, ""));
+  if (several) return list(*resource);
   if (segments.size() != 3) return not_found();
   return show(*resource, segments[2]);
+}
+
+async::Task<http::Reply> Control::list(const model::Resource& resource) {
+  const auto prefix = model::key_of(resource, "");
+  auto reply = co_await list_entries(store_, prefix);
+  if (reply.status == 503 && !store_.standing().reachable) co_return list_held(prefix);
+  co_return reply;
+}
+
+http::Reply Control::list_held(const std::string& prefix) {
+  std::string text = "[";
+  auto read = store_.scan(prefix, [&](store::Entry&& entry) {
+    if (text.size() > 1) text += ',';
+    append_entry(text, entry);
+  });
+  if (!read) return error_reply(503, read.error().what);
+  return json_text_reply(200, text + "]");
+}
+
+std::optional<store::Entry> Control::find_held(const std::string& key) {
+  std::optional<store::Entry> found;
+  (void)store_.scan(key, [&](store::Entry&& entry) {
+    if (entry.key == key) found = std::move(entry);
+  });
+  return found;
 }
 
 async::Task<http::Reply> Control::show(const model::Resource& resource, std::string id) {
   auto key = model::key_of(resource, id);
   auto kind = std::string(resource.schema_name);
   auto found = co_await store_.get(key);
+  if (!found && !store_.standing().reachable) found = find_held(key);
   if (!found) co_return error_reply(503, found.error().what);
   if (!*found) co_return error_reply(404, fmt::format("{} not found", kind));
   std::string text;

@@ -19,7 +19,11 @@ class Control {
 
  private:
   http::Reply health(const std::vector<std::string>& segments) const;
+  async::Task<http::Reply> list(const model::Resource& resource);
   async::Task<http::Reply> show(const model::Resource& resource, std::string id);
+  // What this node holds while its store is out of reach.
+  http::Reply list_held(const std::string& prefix);
+  std::optional<store::Entry> find_held(const std::string& key);
 
   store::Store& store_;
   const plugin::Validator& validator_;

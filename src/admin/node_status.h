@@ -8,8 +8,9 @@
 
 namespace sluice::admin {
 
-// {"node", "stored_revision", "applied_revision", "workers": [{"worker", "applied_revision"}], "store"}; a
-// store that cannot be asked is named in "error", and its revision is left out.
+// {"node", "stored_revision", "applied_revision", "workers": [{"worker", "applied_revision"}], "store"}, of a
+// store that several share also "nodes": [{"node", "applied_revision", "told"}]. A store that cannot be asked
+// is named in "error", and its revision is left out.
 async::Task<http::Reply> node_status(store::Store& store, const plugin::Status& status, Call call);
 
 }  // namespace sluice::admin

@@ -197,6 +197,9 @@ void Process::wait_for_secrets() {
 }
 
 void Process::watch_store() {
+  store_->report([this] {
+    return store::NodeReport{node(), static_cast<store::Revision>(publisher_.applied()), 0};
+  });
   watch_ = store_->watch(revision_,
                          [this](Result<std::vector<store::Change>> changes) { changed(std::move(changes)); });
 }

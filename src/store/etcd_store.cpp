@@ -10,6 +10,7 @@
 #include "model/resources.h"
 #include "store/etcd_follower.h"
 #include "store/etcd_historian.h"
+#include "store/etcd_nodes.h"
 #include "store/etcd_transaction.h"
 #include "store/watch_hub.h"
 
@@ -35,7 +36,8 @@ class EtcdStore final : public Store {
         follower_(loop, client_, options_,
                   {options_.prefix + "/", std::string(model::key_prefix), "configuration"}, mirror_,
                   {[this](std::vector<Change> changes) { changed(std::move(changes)); },
-                   [this] { moved_.notify(); }}) {
+                   [this] { moved_.notify(); }}),
+        nodes_(loop, client_, follower_, options_.prefix) {
     if (!place.history) return;
     history_.emplace(loop, network, options_, std::move(resolve), moved_);
     historian_.emplace(*history_, *place.history, mirror_, follower_, moved_);
@@ -52,6 +54,8 @@ class EtcdStore final : public Store {
   std::unique_ptr<Watch> watch(Revision from, OnChanges on_changes) override {
     return hub_.watch(from, std::move(on_changes));
   }
+  void report(std::function<NodeReport()> how) override { nodes_.start(std::move(how)); }
+  async::Task<Result<std::vector<NodeReport>>> nodes() override { return nodes_.read(); }
   async::Task<Result<>> backup(std::string) override {
     return Result<>(fail(ErrorKind::system,
                          "etcd is backed up with its own tool: etcdctl snapshot save FILE"));
@@ -86,6 +90,7 @@ class EtcdStore final : public Store {
   bool begun_ = false;     // what was kept on disk is in the mirror
   EtcdClient client_;
   EtcdFollower follower_;
+  EtcdNodes nodes_;
   std::optional<EtcdHistory> history_;
   std::optional<EtcdHistorian> historian_;
 };

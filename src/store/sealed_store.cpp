@@ -61,6 +61,8 @@ class SealedStore final : public Store {
 
   async::Task<Result<>> backup(std::string path) override { return store_->backup(std::move(path)); }
   Standing standing() const override { return store_->standing(); }
+  void report(std::function<NodeReport()> how) override { store_->report(std::move(how)); }
+  async::Task<Result<std::vector<NodeReport>>> nodes() override { return store_->nodes(); }
 
   Result<Revision> scan(std::string prefix, const std::function<void(Entry&&)>& sink) override {
     return store_->scan(std::move(prefix), [&](Entry&& entry) {

@@ -100,6 +100,13 @@ struct Standing {
   Instant since{};
 };
 
+// What one of the gateways on a store serves by.
+struct NodeReport {
+  std::string node;
+  Revision applied = 0;
+  std::int64_t at_ms = 0;  // when it said so, Unix time
+};
+
 // Ends the watch when it is destroyed. Lives on the store's loop, not longer than the store.
 class Watch {
  public:
@@ -142,9 +149,19 @@ class Store {
 
   virtual Standing standing() const { return {}; }
 
+  // Of a store that several gateways share: this one tells them how it stands, `how` is asked now and then.
+  virtual void report(std::function<NodeReport()>) {}
+  // All of them, this one too; none when nobody else can be there.
+  virtual async::Task<Result<std::vector<NodeReport>>> nodes() {
+    return Result<std::vector<NodeReport>>();
+  }
+
   // Reads everything in one go, at start: `sink` is called for each entry in the order of keys; the revision
   // read.
   virtual Result<Revision> scan(std::string prefix, const std::function<void(Entry&&)>& sink) = 0;
 };
+
+// All entries whose key begins with `prefix`, page by page. `store` outlives the task.
+async::Task<Result<std::vector<Entry>>> list_all(Store& store, std::string prefix);
 
 }  // namespace sluice::store
