@@ -31,8 +31,9 @@ void describe_name(Common& common, json::Fields& field) {
 void describe_rest(Common& common, json::Fields& field) {
   field("desc", common.desc, "What it is for.").length(0, 256);
   field("labels", common.labels, "Key/value pairs to find it by.").items().length(1, 256).pattern(R"(^\S+$)");
-  field("create_time", common.create_time, "");
-  field("update_time", common.update_time, "");
+  field("create_time", common.create_time, "When it was made: seconds since 1970; set by the gateway.");
+  field("update_time", common.update_time,
+        "When it was last changed: seconds since 1970; set by the gateway.");
 }
 
 }  // namespace sluice::model

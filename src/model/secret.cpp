@@ -28,8 +28,8 @@ constexpr Kind kinds[]{{"vault", check_as<Vault>, json::schema<Vault>},
 
 void SecretManager::describe(json::Fields& field) {
   field("id", id, "The manager's kind and its id: \"vault/1\".");
-  field("create_time", create_time, "");
-  field("update_time", update_time, "");
+  field("create_time", create_time, "When it was made: seconds since 1970; set by the gateway.");
+  field("update_time", update_time, "When it was last changed: seconds since 1970; set by the gateway.");
   field.open();
 }
 
