@@ -81,6 +81,13 @@ Chain::Chain(std::vector<Link> links, Hidden hidden)
   }
 }
 
+const Way* Chain::way(const plugin::Exchange::Chosen& chosen) const {
+  const auto found =
+      std::ranges::find_if(links_, [&](const Link& link) { return link.plugin.get() == chosen.plugin; });
+  return found == links_.end() || chosen.upstream >= found->ways.size() ? nullptr
+                                                                        : &found->ways[chosen.upstream];
+}
+
 bool Chain::replaces(const plugin::PluginType* type) const {
   return std::ranges::find(links_, type, &Link::type) != links_.end() ||
          std::ranges::find(hidden_, type) != hidden_.end();

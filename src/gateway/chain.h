@@ -22,9 +22,19 @@ struct LinkMeta {
   bool has_error = false;
 };
 
+struct Destination;
+
+// Where a plugin may send requests: an upstream written into its config, or one by id, where the snapshot
+// keeps it.
+struct Way {
+  std::shared_ptr<const Destination> own;
+  std::uint32_t slot = 0;
+};
+
 struct Link {
   const plugin::PluginType* type = nullptr;
   std::shared_ptr<const plugin::Plugin> plugin;
+  std::vector<Way> ways;  // of Plugin::upstreams
   std::shared_ptr<const LinkMeta> meta;  // null when the config has none
   int priority = 0;
   bool looks_into_body = false;  // its config names variables of the request's body
@@ -42,6 +52,8 @@ class Chain {
   static Chain merge(const Chain& upper, const Chain& lower);
 
   const std::vector<Link>& links() const { return links_; }
+  // The way that a plugin of this chain chose, null when it is none of its.
+  const Way* way(const plugin::Exchange::Chosen& chosen) const;
   bool looks_into_body() const { return looks_into_body_; }
   bool runs_in(plugin::Phase phase) const { return (phases_ & static_cast<std::uint8_t>(phase)) != 0; }
   bool empty() const { return links_.empty() && hidden_.empty(); }

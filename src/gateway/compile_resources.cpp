@@ -52,7 +52,7 @@ std::optional<Link> Compiler::make_link(const plugin::PluginType& type, const js
   json::Value own;
   if (plugin::split_meta(config, own, meta, reader)) {
     if (meta.disable) return Link();
-    made = type.make(own, reader);
+    made = type.make(own, reader, key);
   }
   if (made == nullptr) {
     complain(key, findings.problems);
@@ -106,15 +106,33 @@ std::optional<Chain> Compiler::make_chain(Making& making, const model::PluginCon
       const auto kept = std::ranges::find(old_chain->links(), type, &Link::type);
       if (kept != old_chain->links().end()) {
         links.push_back(*kept);
+        if (!make_ways(making, links.back())) return std::nullopt;
         continue;
       }
     }
     auto link = make_link(*type, config, making.key);
-    if (!link) return std::nullopt;
+    if (!link || !make_ways(making, *link)) return std::nullopt;
     if (link->plugin != nullptr) links.push_back(std::move(*link));
     else hidden.push_back(type);
   }
   return Chain(std::move(links), std::move(hidden));
+}
+
+// Made anew even where the plugin object is kept: names in it may have other addresses by now.
+bool Compiler::make_ways(Making& making, Link& link) {
+  link.ways.clear();
+  if (link.plugin == nullptr) return true;
+  for (const plugin::UpstreamUse& use : link.plugin->upstreams()) {
+    Way way;
+    if (use.written) {
+      way.own = make_destination(making, *use.written);
+      if (way.own == nullptr) return false;
+    } else {
+      way.slot = slot_of(use.id);
+    }
+    link.ways.push_back(std::move(way));
+  }
+  return true;
 }
 
 template <class T>

@@ -139,6 +139,8 @@ class Compiler {
   template <class T>
   bool read_as(const json::Value& value, T& into, std::string_view key);
   void complain(std::string_view key, const json::Problems& problems);
+  // False when an upstream of a plugin's does not hold.
+  bool make_ways(Making& making, Link& link);
   std::shared_ptr<const Destination> make_destination(Making& making, model::Upstream written);
   // Puts the pair of the ssl that `tls` names into it; false when there is no such.
   bool find_client_certificate(Making& making, model::UpstreamTls& tls);

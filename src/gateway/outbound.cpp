@@ -29,7 +29,7 @@ class Ask {
     auto endpoint = co_await resolve();
     if (!endpoint) co_return std::unexpected(endpoint.error());
     key_ = combine_hashes(endpoint->hash(),
-                          url_.secure ? combine_hashes(hash64(url_.host), request_.verify ? 3 : 2) : 0);
+                          url_.secure ? combine_hashes(hash64(server_name()), request_.verify ? 3 : 2) : 0);
     for (bool fresh = false;; fresh = true) {
       connection_ = fresh ? nullptr : worker_.pool().take(key_);
       const bool reused = connection_ != nullptr;
@@ -46,6 +46,10 @@ class Ask {
   }
 
  private:
+  const std::string& server_name() const {
+    return request_.server_name.empty() ? url_.host : request_.server_name;
+  }
+
   async::Task<Result<Endpoint>> resolve() {
     if (const auto address = IpAddress::parse(url_.host)) co_return Endpoint{*address, url_.port};
     auto found = co_await worker_.resolve(url_.host, deadline_);
@@ -57,8 +61,8 @@ class Ask {
     auto stream = co_await worker_.network().connect(worker_.loop, to, deadline_);
     if (!stream) co_return std::unexpected(stream.error());
     if (url_.secure) {
-      auto secured = net::tls_connect(worker_.outbound_tls(request_.verify), std::move(*stream), url_.host,
-                                      deadline_, {worker_.tls_sessions(), key_});
+      auto secured = net::tls_connect(worker_.outbound_tls(request_.verify), std::move(*stream),
+                                      server_name(), deadline_, {worker_.tls_sessions(), key_});
       stream = co_await secured;
       if (!stream) co_return std::unexpected(stream.error());
     }
@@ -74,7 +78,7 @@ class Ask {
         .text(" ")
         .text(url_.target)
         .text(" HTTP/1.1\r\n")
-        .field("Host", url_.authority);
+        .field("Host", request_.authority.empty() ? url_.authority : request_.authority);
     for (const auto& [name, value] : request_.headers) writer.field(name, value);
     if (!request_.body.empty() || request_.method == "POST" || request_.method == "PUT") {
       writer.text("Content-Length: ").number(request_.body.size()).text("\r\n");
@@ -143,6 +147,25 @@ async::Task<Result<plugin::OutboundReply>> Worker::ask(plugin::Outbound request)
   auto url = http::parse_url(request.url);
   if (!url) return Reply(fail(ErrorKind::system, "'" + request.url + "' is no http or https URL"));
   return run_ask(*this, std::move(request), std::move(*url));
+}
+
+async::Task<Result<std::unique_ptr<net::Stream>>> Worker::connect(plugin::ConnectTo to) {
+  Endpoint endpoint{{}, to.port};
+  if (const auto address = IpAddress::parse(to.host)) {
+    endpoint.address = *address;
+  } else {
+    auto found = co_await resolve(to.host, to.deadline);
+    if (!found) co_return std::unexpected(found.error());
+    endpoint.address = *found;
+  }
+  auto stream = co_await network_.connect(loop, endpoint, to.deadline);
+  if (!stream || !to.tls) co_return stream;
+  const std::uint64_t key =
+      combine_hashes(combine_hashes(endpoint.hash(), hash64(to.host)), to.verify ? 3 : 2);
+  auto secured = net::tls_connect(outbound_tls(to.verify), std::move(*stream), to.host, to.deadline,
+                                  {tls_sessions(), key});
+  stream = co_await secured;
+  co_return stream;
 }
 
 }  // namespace sluice::gateway

@@ -144,6 +144,22 @@ Verdict refusal(const Serving& s) {
   return plugin::pass();
 }
 
+Verdict no_upstream(const Serving& s) {
+  const auto& chosen = s.x.chosen;
+  if (chosen.plugin == nullptr) return gateway::no_upstream(*s.target);
+  return plugin::reply(
+      500, "failed to fetch upstream info by upstream id: " + chosen.plugin->upstreams()[chosen.upstream].id);
+}
+
+// Where the request goes: what a plugin chose, else the route's upstream.
+const Destination* destination_of(const Serving& s) {
+  const auto& chosen = s.x.chosen;
+  if (chosen.plugin == nullptr) return s.pinned->snapshot->destination(*s.target);
+  const Way* way = s.chain->way(chosen);
+  if (way == nullptr) way = s.pinned->snapshot->global.way(chosen);
+  return way == nullptr ? nullptr : s.pinned->snapshot->destination(*way);
+}
+
 // `answer` where plugins take part.
 VerdictTask answer_with_plugins(Serving& s) {
   Exchange& x = s.x;
@@ -167,8 +183,8 @@ VerdictTask answer_with_plugins(Serving& s) {
     auto verdict = co_await run(*s.chain, Phase::access, &Plugin::access, x);
     if (verdict != nullptr) co_return verdict;
   }
-  const Destination* destination = s.pinned->snapshot->destination(*s.target);
-  if (destination == nullptr) co_return no_upstream(*s.target);
+  const Destination* destination = destination_of(s);
+  if (destination == nullptr) co_return no_upstream(s);
   if (global.runs_in(Phase::before_proxy) || s.chain->runs_in(Phase::before_proxy)) {
     auto verdict = co_await run(global, Phase::before_proxy, &Plugin::before_proxy, x);
     if (verdict == nullptr) verdict = co_await run(*s.chain, Phase::before_proxy, &Plugin::before_proxy, x);
@@ -195,7 +211,7 @@ VerdictTask answer(Serving& s) {
   if (plugins || s.x.wants_body) return answer_with_plugins(s);
   if (auto verdict = refusal(s); verdict != nullptr) return verdict;
   const Destination* destination = s.pinned->snapshot->destination(*s.target);
-  if (destination == nullptr) return no_upstream(*s.target);
+  if (destination == nullptr) return no_upstream(s);
   return s.forward.ask(*s.target, *destination);
 }
 

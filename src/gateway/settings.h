@@ -44,6 +44,7 @@ struct Settings {
   std::string real_ip_header = "X-Real-IP";
   bool real_ip_recursive = false;
   plugin::BodyLimits body_limits;
+  std::vector<plugin::ApiEndpoint> public_apis;  // of the plugins that run here
   std::uint16_t https_port = 0;            // plugin_attr.redirect.https_port
   CertificateDefaults tls;                 // apisix.ssl, for ssls that say nothing else
   std::string fallback_server_name;        // apisix.ssl.fallback_sni: of clients that name none

@@ -78,6 +78,12 @@ class Snapshot final : public plugin::ConfigView {
     return found == nullptr ? nullptr : found->get();
   }
 
+  const Destination* destination(const Way& way) const {
+    if (way.own != nullptr) return way.own.get();
+    const auto* found = destinations.find(way.slot);
+    return found == nullptr ? nullptr : found->get();
+  }
+
   static std::string credential_key(std::uint16_t plugin_type, std::string_view credential);
 };
 

@@ -23,6 +23,7 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
       access_log_(the_loop, settings) {
   body_limits = settings.body_limits;
   https_port = settings.https_port;
+  public_apis = &settings.public_apis;
 }
 
 Worker::~Worker() {

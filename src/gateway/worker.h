@@ -63,6 +63,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   void adopt(const Snapshot* snapshot);
 
   async::Task<Result<plugin::OutboundReply>> ask(plugin::Outbound request) override;
+  async::Task<Result<std::unique_ptr<net::Stream>>> connect(plugin::ConnectTo to) override;
   // One address of a name. `resolver` is set by main/.
   using Resolver = std::function<async::Task<Result<IpAddress>>(std::string name, Instant deadline)>;
   void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }

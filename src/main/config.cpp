@@ -294,6 +294,7 @@ void read_plugin_attr(Section attr, Config& config) {
   note_unserved(prometheus, "plugin_attr.prometheus");
   if (const auto* own = attr.raw("prometheus"))
     config.metrics = plugin::MetricsSettings::from(*own, attr.findings());
+  attr.section("batch-requests").text("uri", config.batch_requests_uri);
   attr.section("redirect").integer("https_port", config.gateway.https_port, 1, 65535);
 }
 
@@ -356,7 +357,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     note_unknown_plugins(config.plugins, findings);
     if (const auto* attr = root.raw("plugin_attr")) config.plugin_attr = *attr;
     if (config.plugin_attr.is_object()) {
-      const json::Value read_here = only(config.plugin_attr, {"prometheus", "redirect"});
+      const json::Value read_here = only(config.plugin_attr, {"prometheus", "redirect", "batch-requests"});
       read_plugin_attr(Section(&read_here, "/plugin_attr", findings), config);
       note_unread_plugins(config.plugin_attr, findings);
     }

@@ -71,6 +71,7 @@ struct Config {
   std::string prometheus_uri = "/apisix/prometheus/metrics";
   plugin::MetricsSettings metrics;
   json::Value written;                  // the whole file
+  std::string batch_requests_uri = "/apisix/batch-requests";
   json::Value plugin_attr;              // as written, for plugins that ask
 };
 

@@ -220,6 +220,7 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
 
 Result<> Process::make_workers() {
   config_.gateway.workers = config_.workers;
+  config_.gateway.public_apis = registry_.public_apis({{"batch-requests", config_.batch_requests_uri}});
   for (std::size_t i = 0; i < config_.workers; ++i) {
     Thread& thread = threads_.emplace_back();
     thread.loop = std::make_unique<async::Loop>();

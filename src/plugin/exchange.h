@@ -76,6 +76,11 @@ class Exchange {
   std::uint64_t response_size = 0;        // bytes sent, head and body
   std::uint64_t response_body_size = 0;   // bytes of body sent
   UpstreamSide upstream;
+  struct Chosen {
+    const Plugin* plugin = nullptr;  // null: the route's upstream
+    std::size_t upstream = 0;
+  };
+  Chosen chosen;
   ResponseSource source = ResponseSource::none;
   bool trusted_client = false;   // its X-Forwarded-* fields are believed
   bool forwarded_reset = false;  // not even X-Forwarded-For is kept
@@ -83,6 +88,8 @@ class Exchange {
 
   // The client is who trusted headers say it is.
   void set_remote(const Endpoint& found);
+  // The request goes to one of the plugin's upstreams() instead of the route's.
+  void send_to(const Plugin& plugin, std::size_t index) { chosen = {&plugin, index}; }
   // Whether the client came by https, as a trusted X-Forwarded-Proto tells it.
   bool is_secure() const;
   // The path and query that routing and plugins see are request.path and request.query; `set_target` changes

@@ -96,8 +96,8 @@ ReplyFields::ReplyFields(const HeaderMap<HeaderText>& config) {
     fields_.emplace_back(name, Template::compile(value.text, find_variable));
 }
 
-void ReplyFields::add_to(http::Reply& reply, Exchange& x) const {
-  for (const auto& [name, value] : fields_) reply.headers.emplace_back(name, rendered(x, value));
+void ReplyFields::add_to(List& fields, Exchange& x) const {
+  for (const auto& [name, value] : fields_) fields.emplace_back(name, rendered(x, value));
 }
 
 }  // namespace sluice::plugin

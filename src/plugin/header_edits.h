@@ -63,7 +63,9 @@ class ReplyFields {
  public:
   ReplyFields() = default;
   explicit ReplyFields(const HeaderMap<HeaderText>& config);
-  void add_to(http::Reply& reply, Exchange& x) const;
+  using List = std::vector<std::pair<std::string, std::string>>;
+  void add_to(List& fields, Exchange& x) const;
+  void add_to(http::Reply& reply, Exchange& x) const { add_to(reply.headers, x); }
 
  private:
   std::vector<std::pair<std::string, Template>> fields_;

@@ -3,8 +3,10 @@
 
 #include <atomic>
 
+#include "base/digest.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "json/text.h"
 #include "plugin/exchange.h"
 
 namespace sluice::plugin {
@@ -22,14 +24,14 @@ LimitKey::LimitKey(KeyType type, const std::string& key, bool strict) : type_(ty
   }
 }
 
-std::optional<std::uint64_t> LimitKey::of(Exchange& x) const {
-  if (type_ == KeyType::constant) return hash64(constant_);
-  if (type_ == KeyType::var) return hash64(variable_.read(x).value_or(x.remote_text));
-  if (text_.is_constant()) return strict_ ? hash64(text_.text()) : hash64(x.remote_text);
+std::optional<std::string_view> LimitKey::of(Exchange& x) const {
+  if (type_ == KeyType::constant) return constant_;
+  if (type_ == KeyType::var) return variable_.read(x).value_or(x.remote_text);
+  if (text_.is_constant()) return strict_ ? std::string_view(text_.text()) : x.remote_text;
   static thread_local std::string shown;
   shown.clear();
-  if (text_.render(x, shown) > 0) return hash64(shown);
-  return strict_ ? std::optional<std::uint64_t>() : hash64(x.remote_text);
+  if (text_.render(x, shown) > 0) return shown;
+  return strict_ ? std::optional<std::string_view>() : x.remote_text;
 }
 
 Amount::Amount(const WrittenAmount& written) {
@@ -46,6 +48,14 @@ std::optional<std::int64_t> Amount::of(Exchange& x, std::int64_t least) const {
     return std::nullopt;
   const auto whole = static_cast<std::int64_t>(*number);
   return static_cast<double>(whole) == *number ? std::optional(whole) : std::nullopt;
+}
+
+std::string redis_scope(std::string_view plugin, std::string_view owner, const json::Value& config) {
+  constexpr std::size_t digest_bytes = 8;
+  std::string scope(plugin);
+  scope.append(":").append(owner).append(":");
+  append_hex(digest_of(Digest::sha256, json::dump(config)).substr(0, digest_bytes), scope);
+  return scope.append(":");
 }
 
 std::uint64_t own_identity() {

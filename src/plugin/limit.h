@@ -22,8 +22,8 @@ class LimitKey {
   // none of which is there counts nothing; else the client's address stands in.
   LimitKey(KeyType type, const std::string& key, bool strict = false);
 
-  // A hash of the key; nothing when the request is not counted.
-  std::optional<std::uint64_t> of(Exchange& x) const;
+  // Lives until the next call on this thread; nothing when the request is not counted.
+  std::optional<std::string_view> of(Exchange& x) const;
 
  private:
   KeyType type_;
@@ -51,6 +51,10 @@ class Amount {
   std::int64_t fixed_ = 0;
   Template text_;
 };
+
+// What the keys of one plugin's config begin with in Redis: the same on every gateway, another when it is
+// edited.
+std::string redis_scope(std::string_view plugin, std::string_view owner, const json::Value& config);
 
 // A number that no other plugin object has, so that equal keys of two of them are counted apart.
 std::uint64_t own_identity();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -19,6 +20,7 @@ namespace sluice::plugin {
 
 class Exchange;
 class Worker;
+struct UpstreamUse;
 
 // A reply ends the request here; nothing lets it go on.
 using Verdict = std::unique_ptr<http::Reply>;
@@ -39,6 +41,8 @@ class Plugin {
   virtual void response(Exchange&) const {}  // the response's head is there: x.response may be changed
   virtual void body(Exchange&) const {}      // may put a filter around x.response.body
   virtual void log(Exchange&) const {}       // after the last byte; always runs
+  // The upstreams it may send requests to instead of the route's (Exchange::send_to).
+  virtual std::span<const UpstreamUse> upstreams() const { return {}; }
 };
 
 enum class Phase : std::uint8_t {
@@ -50,12 +54,26 @@ enum class Phase : std::uint8_t {
   log = 32
 };
 
+// An endpoint of a plugin's own, which plugin public-api lets out on a route.
+struct PublicApi {
+  std::string_view method, path;  // "POST", "/apisix/batch-requests"
+  VerdictTask (*answer)(Exchange&) = nullptr;
+};
+
+// The same, where this process has it.
+struct ApiEndpoint {
+  std::string_view method;
+  std::string path;
+  VerdictTask (*answer)(Exchange&) = nullptr;
+};
+
 struct Info {
   std::string_view name;      // "ip-restriction"
   std::string_view summary;   // one sentence
   int priority;               // APISIX's number; the order is that of plugins/list.cpp
   std::string_view example;   // a config that works, JSON
   bool authenticates = false;  // it attaches a consumer
+  std::span<const PublicApi> apis = {};  // of static life
 };
 
 // How the platform handles one type of config: its schema and how it is checked.
@@ -70,8 +88,10 @@ struct PluginType : Info {
   std::uint8_t phases = 0;
   std::uint16_t* index = nullptr;  // its place in the list, set once at start
   ConfigType config, consumer, metadata;
-  // The plugin object; null with problems when the config does not hold.
-  std::unique_ptr<const Plugin> (*make)(const json::Value& config, json::Reader& reader) = nullptr;
+  // The plugin object; null with problems when the config does not hold. `owner` is the key of the resource
+  // it is written in ("/apisix/routes/1"), the same in every process.
+  std::unique_ptr<const Plugin> (*make)(const json::Value& config, json::Reader& reader,
+                                        std::string_view owner) = nullptr;
   // Consumer side of an authenticating plugin: the compiled config and what it is looked up by.
   std::shared_ptr<const void> (*make_consumer)(const json::Value& config, json::Reader&,
                                                std::string& credential) = nullptr;
@@ -125,10 +145,13 @@ constexpr PluginType plugin(Info info) {
   static_assert(detail::phases_of<T>() != 0, "a plugin overrides at least one phase");
   PluginType type{info, detail::phases_of<T>(), &detail::type_index<T>,
                   detail::config_type<typename T::Config>()};
-  type.make = [](const json::Value& config, json::Reader& reader) -> std::unique_ptr<const Plugin> {
+  type.make = [](const json::Value& config, json::Reader& reader,
+                 std::string_view owner) -> std::unique_ptr<const Plugin> {
     typename T::Config parsed;
     if (!json::read(config, parsed, reader)) return nullptr;
-    return std::make_unique<const T>(std::move(parsed));
+    if constexpr (std::is_constructible_v<T, typename T::Config, std::string_view>)
+      return std::make_unique<const T>(std::move(parsed), owner);
+    else return std::make_unique<const T>(std::move(parsed));
   };
   if constexpr (requires { typename T::Consumer; }) {
     type.consumer = detail::config_type<typename T::Consumer>();

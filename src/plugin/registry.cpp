@@ -21,4 +21,15 @@ const PluginType* Registry::find(std::string_view name) const {
   return found == by_name_.end() ? nullptr : found->second;
 }
 
+std::vector<ApiEndpoint> Registry::public_apis(
+    const std::vector<std::pair<std::string, std::string>>& moved) const {
+  std::vector<ApiEndpoint> all;
+  for (const PluginType* type : types_) {
+    const auto own = std::ranges::find(moved, type->name, &std::pair<std::string, std::string>::first);
+    for (const PublicApi& api : type->apis)
+      all.push_back({api.method, own == moved.end() ? std::string(api.path) : own->second, api.answer});
+  }
+  return all;
+}
+
 }  // namespace sluice::plugin

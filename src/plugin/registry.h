@@ -22,6 +22,8 @@ class Registry {
   const PluginType* find(std::string_view name) const;
   // Enabled ones, in the order they run.
   const std::vector<const PluginType*>& types() const { return types_; }
+  // The endpoints of enabled plugins. `moved` has other paths for some, by plugin.
+  std::vector<ApiEndpoint> public_apis(const std::vector<std::pair<std::string, std::string>>& moved) const;
   std::size_t size() const { return count_; }  // of numbers given
 
  private:

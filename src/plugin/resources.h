@@ -4,12 +4,14 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "json/value.h"
+#include "model/upstream.h"
 
 namespace sluice::plugin {
 
@@ -36,6 +38,12 @@ struct Consumer {
     }
     return nullptr;
   }
+};
+
+// An upstream that a plugin may send requests to: by id, or written in its config.
+struct UpstreamUse {
+  std::string id;
+  std::optional<model::Upstream> written;
 };
 
 // The snapshot, seen from a plugin.

@@ -22,6 +22,9 @@ class FakeWorker final : public Worker {
     return answer ? answer(asked.back())
                   : Result<OutboundReply>(fail(ErrorKind::refused, "this worker asks nobody"));
   }
+  async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo) override {
+    return Result<std::unique_ptr<net::Stream>>(fail(ErrorKind::refused, "this worker connects to nobody"));
+  }
   std::vector<Outbound> asked;
   std::function<Result<OutboundReply>(const Outbound&)> answer;
 };
@@ -53,7 +56,7 @@ inline std::unique_ptr<const Plugin> make(const PluginType& type, std::string_vi
                                           std::string* problem = nullptr) {
   json::Findings findings;
   json::Reader reader(findings);
-  auto made = type.make(parsed(config), reader);
+  auto made = type.make(parsed(config), reader, "/apisix/routes/1");
   if (problem != nullptr) *problem = findings.sentence();
   return made;
 }

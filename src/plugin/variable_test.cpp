@@ -14,6 +14,9 @@ class LonelyWorker final : public Worker {
   async::Task<Result<OutboundReply>> ask(Outbound) override {
     return Result<OutboundReply>(fail(ErrorKind::refused, "this worker asks nobody"));
   }
+  async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo) override {
+    return Result<std::unique_ptr<net::Stream>>(fail(ErrorKind::refused, "nor connects"));
+  }
 };
 
 class VariableTest : public testing::Test {

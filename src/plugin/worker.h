@@ -9,6 +9,7 @@
 
 #include "async/loop.h"
 #include "http/message.h"
+#include "net/stream.h"
 #include "plugin/exchange.h"  // comes first: Exchange is complete here
 #include "plugin/metrics.h"
 
@@ -18,6 +19,9 @@ namespace sluice::plugin {
 struct Outbound {
   std::string method = "GET";
   std::string url;  // http or https
+  std::string authority;    // the Host field; empty: of the url
+  std::string
+      server_name;  // asked for in a TLS handshake and looked for in the certificate; empty: of the url
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   Duration timeout = std::chrono::seconds(3);  // for the whole of it
@@ -29,6 +33,15 @@ struct OutboundReply {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+};
+
+// A connection that a plugin speaks a protocol of its own over.
+struct ConnectTo {
+  std::string host;  // a name or an address
+  std::uint16_t port = 0;
+  bool tls = false;
+  bool verify = true;  // the server's certificate
+  Instant deadline = never;
 };
 
 // Worker-local state of one plugin object.
@@ -55,10 +68,12 @@ class Worker {
   const unsigned number;  // 0 to workers-1
   Metrics metrics;        // of all requests that plugin prometheus sees
   BodyLimits body_limits;
+  const std::vector<ApiEndpoint>* public_apis = nullptr;  // of the plugins that run here; null: none
   std::uint16_t https_port = 0;  // where plugin redirect sends clients to; 0: none is known
 
   // Pooled connections, TLS verified, cancelled with the awaiting frame.
   virtual async::Task<Result<OutboundReply>> ask(Outbound request) = 0;
+  virtual async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo to) = 0;
 
   template <class T>
   T& local(const Plugin& plugin) {

@@ -2,10 +2,11 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/id.h"
 #include "base/log.h"
-#include "plugin/concurrency_counters.h"
 #include "plugin/exchange.h"
 #include "plugin/limit.h"
+#include "plugin/redis_counters.h"
 #include "plugin/rejection.h"
 
 namespace sluice::plugins {
@@ -16,12 +17,6 @@ using plugin::ConcurrencyCounters;
 using plugin::Exchange;
 using plugin::KeyType;
 using plugin::WrittenAmount;
-
-enum class Policy : std::uint8_t { local, redis, redis_cluster };
-inline json::Names enum_names(Policy) {
-  static constexpr std::string_view names[]{"local", "redis", "redis-cluster"};
-  return names;
-}
 
 constexpr double delay_max = 3600;  // seconds
 
@@ -46,11 +41,13 @@ struct Rule {
 // A request that was admitted, to be let go when it has ended.
 struct Held {
   std::uint64_t key = 0;
+  std::string_view name;  // in Redis; empty: it is held here
   Held* next = nullptr;
 };
 struct AllHeld {
   Held* first = nullptr;
   Duration waited{};
+  std::string member;  // what the request is called in Redis
 };
 
 }  // namespace
@@ -65,7 +62,8 @@ class LimitConn final : public plugin::Plugin {
     std::optional<std::string> key;
     KeyType key_type = KeyType::var;
     std::vector<Rule> rules;
-    Policy policy = Policy::local;
+    plugin::RedisConfig redis;
+    std::int64_t key_ttl = 3600;
     bool allow_degradation = false;
     plugin::Rejection rejection{.status = 503, .message = {}};
 
@@ -81,25 +79,25 @@ class LimitConn final : public plugin::Plugin {
       field("key", key, "What is counted by: a variable, or a text with $variables (key_type).");
       field("key_type", key_type, "How key is meant.").one_of({"var", "var_combination"});
       field("rules", rules, "Several limits, each with a key of its own, instead of conn, burst and key.");
-      field("policy", policy, "Where requests are counted: in this process, exactly across its workers.");
+      redis.describe(field);
+      field("key_ttl", key_ttl, "Seconds after which Redis lets go of a request that nobody let go.")
+          .range(1, 86'400);
       field("allow_degradation", allow_degradation, "Lets requests pass that cannot be counted.");
       rejection.describe(field, 200, 599);
       field.exactly_one_group_of({{"conn", "burst", "key"}, {"rules"}});
       field.open();
-      if (field.reading())
-        field.check(
-            policy == Policy::local, "policy",
-            "counts in Redis, which this version cannot ask yet: use \"local\", which counts exactly across "
-            "the workers of this process");
     }
   };
 
-  explicit LimitConn(const Config& config)
+  LimitConn(const Config& config, std::string_view owner)
       : default_delay_(
             std::chrono::duration_cast<Duration>(std::chrono::duration<double>(config.default_conn_delay))),
         only_default_(config.only_use_default_delay),
         allow_degradation_(config.allow_degradation),
-        rejection_(config.rejection) {
+        rejection_(config.rejection),
+        redis_(config.redis),
+        key_ttl_(config.key_ttl),
+        scope_(plugin::redis_scope("limit-conn", owner, json::write(config))) {
     const std::uint64_t identity = plugin::own_identity();
     if (config.rules.empty() && config.key)
       limits_.push_back(
@@ -113,27 +111,25 @@ class LimitConn final : public plugin::Plugin {
   }
 
   plugin::VerdictTask access(Exchange& x) const override {
+    if (!redis_.is_local()) return access_by_redis(x);
     Duration wait{};
     bool counted = false;
     for (const Limit& limit : limits_) {
-      const auto key = limit.key.of(x);
-      const auto conn = limit.conn.of(x, 1), burst = limit.burst.of(x, 0);
-      if (by_rules_ && (!key || !conn || !burst)) continue;
-      if (!conn || !burst) return uncounted(x, "its conn or burst is no whole number");
+      const auto asked = ask_of(x, limit);
+      if (!asked && by_rules_) continue;
+      if (!asked) return uncounted(x, no_number);
       counted = true;
-      const std::uint64_t hash = combine_hashes(*key, limit.identity);
-      const auto entered = ConcurrencyCounters::shared().enter(
-          hash, static_cast<std::uint64_t>(*conn + *burst), x.worker.loop.now());
+      const std::uint64_t hash = combine_hashes(hash64(asked->key), limit.identity);
+      const auto entered = ConcurrencyCounters::shared().enter(hash, static_cast<std::uint64_t>(asked->most),
+                                                               x.worker.loop.now());
       if (entered.outcome == ConcurrencyCounters::Outcome::full)
         return uncounted(x, "there is no room for another key");
       if (entered.outcome == ConcurrencyCounters::Outcome::rejected) return rejection_.verdict();
-      auto& held = x.state<AllHeld>(*this);
-      held.first = x.arena.make<Held>(Held{hash, held.first});
-      wait += delay(entered, static_cast<std::uint64_t>(*conn));
+      hold(x, {hash, {}, nullptr});
+      wait += delay(entered, static_cast<std::uint64_t>(asked->conn));
     }
     if (!counted) return uncounted(x, "no rule applies");
-    if (wait < std::chrono::milliseconds(1)) return plugin::pass();
-    x.state<AllHeld>(*this).waited = wait;
+    if (wait < wait_least) return plugin::pass();
     return pause(x, wait);
   }
 
@@ -141,8 +137,10 @@ class LimitConn final : public plugin::Plugin {
     auto* held = x.existing_state<AllHeld>(*this);
     if (held == nullptr) return;
     const Duration took = x.worker.loop.now() - x.started - held->waited;
-    for (const Held* one = held->first; one != nullptr; one = one->next)
-      ConcurrencyCounters::shared().leave(one->key, std::max(took, Duration::zero()));
+    for (const Held* one = held->first; one != nullptr; one = one->next) {
+      if (one->name.empty()) ConcurrencyCounters::shared().leave(one->key, std::max(took, Duration::zero()));
+      else plugin::leave(x.local<plugin::Redis>(*this), std::string(one->name), held->member);
+    }
     held->first = nullptr;
   }
 
@@ -161,7 +159,59 @@ class LimitConn final : public plugin::Plugin {
     return times == 0 ? Duration::zero() : std::min(unit * std::min<std::int64_t>(times, 3600), longest);
   }
 
-  static plugin::VerdictTask pause(Exchange& x, Duration time) {
+  static constexpr std::string_view no_number = "its conn or burst is no whole number";
+  static constexpr Duration wait_least = std::chrono::milliseconds(1);
+
+  // What a limit asks about a request.
+  struct Asked {
+    std::string_view key;
+    std::int64_t conn, most;
+  };
+  static std::optional<Asked> ask_of(Exchange& x, const Limit& limit) {
+    const auto conn = limit.conn.of(x, 1), burst = limit.burst.of(x, 0);
+    const auto key = limit.key.of(x);
+    if (!conn || !burst || !key) return std::nullopt;
+    return Asked{*key, *conn, *conn + *burst};
+  }
+
+  void hold(Exchange& x, const Held& one) const {
+    auto& held = x.state<AllHeld>(*this);
+    Held* made = x.arena.make<Held>(one);
+    made->next = held.first;
+    held.first = made;
+  }
+
+  plugin::VerdictTask access_by_redis(Exchange& x) const {
+    auto& redis = x.local<plugin::Redis>(*this);
+    if (!redis.is_set_up()) redis.set_up(redis_);
+    auto& held = x.state<AllHeld>(*this);
+    append_uuid(held.member);
+    Duration wait{};
+    bool counted = false;
+    for (std::size_t i = 0; i < limits_.size(); ++i) {
+      const auto asked = ask_of(x, limits_[i]);
+      if (!asked && by_rules_) continue;
+      if (!asked) co_return uncounted(x, no_number);
+      counted = true;
+      std::string name = scope_ + std::to_string(i) + ":" + std::string(asked->key);
+      const auto conn = static_cast<std::uint64_t>(asked->conn);
+      auto entering = plugin::enter(redis, name, held.member, asked->most, key_ttl_);
+      const auto entered = co_await entering;
+      if (!entered) co_return uncounted(x, entered.error().what);
+      if (entered->outcome == ConcurrencyCounters::Outcome::rejected) co_return rejection_.verdict();
+      hold(x, {0, x.arena.copy(name), nullptr});
+      wait += delay(*entered, conn);
+    }
+    if (!counted) co_return uncounted(x, "no rule applies");
+    if (wait >= wait_least) {
+      auto pausing = pause(x, wait);
+      co_await pausing;
+    }
+    co_return plugin::pass();
+  }
+
+  plugin::VerdictTask pause(Exchange& x, Duration time) const {
+    x.state<AllHeld>(*this).waited = time;
     co_await x.worker.loop.sleep_until(after(x.worker.loop.now(), time));
     co_return plugin::pass();
   }
@@ -174,6 +224,9 @@ class LimitConn final : public plugin::Plugin {
   Duration default_delay_;
   bool only_default_, allow_degradation_, by_rules_ = false;
   plugin::Rejection rejection_;
+  plugin::RedisConfig redis_;
+  std::int64_t key_ttl_;
+  std::string scope_;  // of keys in Redis
   std::vector<Limit> limits_;
 };
 

@@ -10,8 +10,8 @@
 #include "json/text.h"
 #include "plugin/exchange.h"
 #include "plugin/limit.h"
+#include "plugin/redis_counters.h"
 #include "plugin/rejection.h"
-#include "plugin/window_counters.h"
 
 namespace sluice::plugins {
 namespace {
@@ -28,12 +28,6 @@ inline json::Names enum_names(WindowType) {
   static constexpr std::string_view names[]{"fixed", "sliding"};
   return names;
 }
-enum class Policy : std::uint8_t { local, redis, redis_cluster, redis_sentinel };
-inline json::Names enum_names(Policy) {
-  static constexpr std::string_view names[]{"local", "redis", "redis-cluster", "redis-sentinel"};
-  return names;
-}
-
 // Members of a group share counters, so they have to say the same: who is in which, with what config.
 class Groups {
  public:
@@ -97,7 +91,7 @@ class LimitCount final : public plugin::Plugin {
     std::string group, key = "remote_addr";
     KeyType key_type = KeyType::var;
     plugin::Rejection rejection{.status = 503, .message = {}};
-    Policy policy = Policy::local;
+    plugin::RedisConfig redis;
     bool allow_degradation = false, show_limit_quota_header = true;
 
     void describe(json::Fields& field) {
@@ -112,11 +106,11 @@ class LimitCount final : public plugin::Plugin {
       field("key", key, "What is counted by: a variable, a text with $variables, or a constant (key_type).");
       field("key_type", key_type, "How key is meant.");
       rejection.describe(field, 200, 599);
-      field("policy", policy, "Where requests are counted: in this process, exactly across its workers.");
+      redis.describe(field);
       field("allow_degradation", allow_degradation, "Lets requests pass that cannot be counted.");
       field("show_limit_quota_header", show_limit_quota_header,
             "Tells limit, remaining requests and seconds to the reset in headers.");
-      field.dropped("sync_interval", "counters are always exact here");
+      field.dropped("sync_interval", "every request is counted at once, and exactly");
       field.open();
       const bool mixed = (field.has("count") || field.has("time_window")) && field.has("rules");
       field.check_plainly(!mixed, "rules", "does not go with count and time_window",
@@ -128,10 +122,6 @@ class LimitCount final : public plugin::Plugin {
     void check(json::Fields& field) const {
       field.check_plainly(group.empty() || rules.empty(), "group", "does not go with rules",
                           "group and rules cannot be specified at the same time");
-      field.check(
-          policy == Policy::local, "policy",
-          "counts in Redis, which this version cannot ask yet: use \"local\", which counts exactly across "
-          "the workers of this process");
       std::unordered_set<std::string_view> keys;
       for (const auto& rule : rules)
         field.check_plainly(keys.insert(rule.key).second, "rules", "names the key " + rule.key + " twice",
@@ -158,9 +148,15 @@ class LimitCount final : public plugin::Plugin {
     }
   };
 
-  explicit LimitCount(const Config& config)
-      : window_type_(config.window_type), allow_degradation_(config.allow_degradation),
-        show_quota_(config.show_limit_quota_header), group_(config.group), rejection_(config.rejection) {
+  LimitCount(const Config& config, std::string_view owner)
+      : window_type_(config.window_type),
+        allow_degradation_(config.allow_degradation),
+        show_quota_(config.show_limit_quota_header),
+        group_(config.group),
+        rejection_(config.rejection),
+        redis_(config.redis),
+        scope_(plugin::redis_scope("limit-count", group_.empty() ? owner : "group " + group_,
+                                   json::write(config))) {
     const std::uint64_t identity = group_.empty() ? plugin::own_identity() : hash64("limit-count " + group_);
     if (!group_.empty()) Groups::all().join(group_, config.fingerprint());
     if (config.rules.empty()) {
@@ -181,14 +177,15 @@ class LimitCount final : public plugin::Plugin {
   }
 
   plugin::VerdictTask access(Exchange& x) const override {
+    if (!redis_.is_local()) return access_by_redis(x);
     bool counted = false;
     for (const Limit& limit : limits_) {
       const auto key = limit.key.of(x);
       if (!key) continue;
       counted = true;
       const auto count = limit.count.of(x, 1), seconds = limit.window.of(x, 1);
-      if (!count || !seconds) return uncounted(x, "its count or time_window is no whole number above 0");
-      const auto taken = take(x, limit, *key, *count, *seconds);
+      if (!count || !seconds) return uncounted(x, no_number);
+      const auto taken = take(x, limit, hash64(*key), *count, *seconds);
       if (taken.outcome == Outcome::full) return uncounted(x, "there is no room for another key");
       if (show_quota_) note(x, limit, *count, taken);
       if (taken.outcome == Outcome::rejected) return rejection_.verdict();
@@ -224,6 +221,34 @@ class LimitCount final : public plugin::Plugin {
   struct Quotas {
     Quota* first = nullptr;
   };
+
+  static constexpr std::string_view no_number = "its count or time_window is no whole number above 0";
+
+  plugin::VerdictTask access_by_redis(Exchange& x) const {
+    auto& redis = x.local<plugin::Redis>(*this);
+    if (!redis.is_set_up()) redis.set_up(redis_);
+    bool counted = false;
+    for (std::size_t i = 0; i < limits_.size(); ++i) {
+      const Limit& limit = limits_[i];
+      const auto key = limit.key.of(x);
+      if (!key) continue;
+      counted = true;
+      const auto count = limit.count.of(x, 1), seconds = limit.window.of(x, 1);
+      if (!count || !seconds) co_return uncounted(x, no_number);
+      std::string name = scope_ + std::to_string(i) + ":";
+      if (!limit.window.is_fixed()) name += std::to_string(*seconds) + ":";
+      name += *key;
+      auto taking = window_type_ == WindowType::fixed
+                        ? plugin::take_fixed(redis, std::move(name), *count, *seconds)
+                        : plugin::take_sliding(redis, std::move(name), *count, *seconds);
+      const auto taken = co_await taking;
+      if (!taken) co_return uncounted(x, taken.error().what);
+      if (show_quota_) note(x, limit, *count, *taken);
+      if (taken->outcome == Outcome::rejected) co_return rejection_.verdict();
+    }
+    if (!counted) co_return uncounted(x, "no rule applies");
+    co_return plugin::pass();
+  }
 
   WindowCounters::Taken take(Exchange& x, const Limit& limit, std::uint64_t key, std::int64_t count,
                              std::int64_t seconds) const {
@@ -280,6 +305,8 @@ class LimitCount final : public plugin::Plugin {
   bool allow_degradation_, show_quota_;
   std::string group_;
   plugin::Rejection rejection_;
+  plugin::RedisConfig redis_;
+  std::string scope_;  // of keys in Redis
   std::vector<Limit> limits_;
 };
 

@@ -2,8 +2,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "plugin/exchange.h"
-#include "plugin/leaky_buckets.h"
 #include "plugin/limit.h"
+#include "plugin/redis_counters.h"
 #include "plugin/rejection.h"
 
 namespace sluice::plugins {
@@ -11,12 +11,6 @@ namespace {
 
 using plugin::Exchange;
 using plugin::LeakyBuckets;
-
-enum class Policy : std::uint8_t { local, redis, redis_cluster };
-inline json::Names enum_names(Policy) {
-  static constexpr std::string_view names[]{"local", "redis", "redis-cluster"};
-  return names;
-}
 
 constexpr double rate_max = 1e9, burst_max = 1e9;
 constexpr Duration wait_least = std::chrono::milliseconds(1);
@@ -31,7 +25,7 @@ class LimitReq final : public plugin::Plugin {
     double rate = 0, burst = 0;
     std::string key;
     plugin::KeyType key_type = plugin::KeyType::var;
-    Policy policy = Policy::local;
+    plugin::RedisConfig redis;
     bool nodelay = false, allow_degradation = false;
     plugin::Rejection rejection{.status = 503, .message = {}};
 
@@ -43,35 +37,32 @@ class LimitReq final : public plugin::Plugin {
       field("key", key, "What is counted by: a variable, or a text with $variables (key_type).").required();
       field("key_type", key_type, "How key is meant.").one_of({"var", "var_combination"});
       field("nodelay", nodelay, "Requests within burst do not wait.");
-      field("policy", policy, "Where requests are counted: in this process, exactly across its workers.");
+      redis.describe(field);
       field("allow_degradation", allow_degradation, "Lets requests pass that cannot be counted.");
       rejection.describe(field, 200, 599);
       field.open();
-      if (field.reading())
-        field.check(
-            policy == Policy::local, "policy",
-            "counts in Redis, which this version cannot ask yet: use \"local\", which counts exactly across "
-            "the workers of this process");
     }
   };
 
-  explicit LimitReq(const Config& config)
+  LimitReq(const Config& config, std::string_view owner)
       : rate_(config.rate),
         burst_(config.burst),
         key_(config.key_type, config.key),
         identity_(plugin::own_identity()),
         nodelay_(config.nodelay),
         allow_degradation_(config.allow_degradation),
-        rejection_(config.rejection) {}
+        rejection_(config.rejection),
+        redis_(config.redis),
+        scope_(plugin::redis_scope("limit-req", owner, json::write(config))) {}
 
   plugin::VerdictTask access(Exchange& x) const override {
-    const std::uint64_t key = combine_hashes(*key_.of(x), identity_);
-    const auto taken = LeakyBuckets::shared().take(key, rate_, burst_, x.worker.loop.now());
-    switch (taken.outcome) {
-      case LeakyBuckets::Outcome::rejected: return rejection_.verdict();
-      case LeakyBuckets::Outcome::full: return uncounted(x);
-      case LeakyBuckets::Outcome::admitted: break;
-    }
+    const std::string_view key = *key_.of(x);
+    if (!redis_.is_local()) return access_by_redis(x, scope_ + std::string(key));
+    const auto now = x.worker.loop.now();
+    const auto taken =
+        LeakyBuckets::shared().take(combine_hashes(hash64(key), identity_), rate_, burst_, now);
+    if (taken.outcome == LeakyBuckets::Outcome::full) return uncounted(x, "there is no room for another key");
+    if (taken.outcome == LeakyBuckets::Outcome::rejected) return rejection_.verdict();
     if (nodelay_ || taken.wait < wait_least) return plugin::pass();
     return wait(x, taken.wait);
   }
@@ -82,9 +73,20 @@ class LimitReq final : public plugin::Plugin {
     co_return plugin::pass();
   }
 
-  plugin::Verdict uncounted(const Exchange& x) const {
-    log::error("limit-req: a request for {} cannot be counted: there is no room for another key",
-               x.request.path);
+  plugin::VerdictTask access_by_redis(Exchange& x, std::string key) const {
+    auto& redis = x.local<plugin::Redis>(*this);
+    if (!redis.is_set_up()) redis.set_up(redis_);
+    auto taking = plugin::take_from_bucket(redis, std::move(key), rate_, burst_);
+    const auto taken = co_await taking;
+    if (!taken) co_return uncounted(x, taken.error().what);
+    if (taken->outcome == LeakyBuckets::Outcome::rejected) co_return rejection_.verdict();
+    if (!nodelay_ && taken->wait >= wait_least)
+      co_await x.worker.loop.sleep_until(after(x.worker.loop.now(), taken->wait));
+    co_return plugin::pass();
+  }
+
+  plugin::Verdict uncounted(const Exchange& x, std::string_view why) const {
+    log::error("limit-req: a request for {} cannot be counted: {}", x.request.path, why);
     return allow_degradation_ ? plugin::pass() : plugin::reply(500);
   }
 
@@ -93,6 +95,8 @@ class LimitReq final : public plugin::Plugin {
   std::uint64_t identity_;
   bool nodelay_, allow_degradation_;
   plugin::Rejection rejection_;
+  plugin::RedisConfig redis_;
+  std::string scope_;  // of keys in Redis
 };
 
 extern constexpr plugin::PluginType limit_req = plugin::plugin<LimitReq>({

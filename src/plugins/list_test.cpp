@@ -95,7 +95,7 @@ TEST_P(EveryPlugin, has_an_example_that_is_read_as_it_is_written) {
   EXPECT_TRUE(findings.ok()) << findings.sentence();
   EXPECT_TRUE(findings.warnings.empty());
   EXPECT_TRUE(holds(written, example)) << json::dump(written);
-  EXPECT_NE(type().make(example, reader), nullptr);
+  EXPECT_NE(type().make(example, reader, "/apisix/routes/1"), nullptr);
 }
 
 TEST_P(EveryPlugin, refuses_unknown_fields_or_warns) {
@@ -208,7 +208,7 @@ TEST_P(EveryPlugin, survives_any_config) {
     for (int changes = round % 4; changes >= 0; --changes) mutator.change(config, schema);
     json::Findings findings;
     json::Reader reader(findings);
-    const auto plugin = type().make(config, reader);
+    const auto plugin = type().make(config, reader, "/apisix/routes/1");
     EXPECT_EQ(plugin == nullptr, !findings.ok()) << json::dump(config);
     if (plugin == nullptr) continue;
     ++made;

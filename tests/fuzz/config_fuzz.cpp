@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   for (const plugin::PluginType* type : plugins::all()) {
     json::Findings findings;
     json::Reader reader(findings);
-    const auto made = type->make(*value, reader);
+    const auto made = type->make(*value, reader, "/apisix/routes/1");
     SLUICE_CHECK((made != nullptr) == findings.ok());
     std::string credential;
     if (type->make_consumer != nullptr) type->make_consumer(*value, reader, credential);

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     json::Findings findings;
     json::Reader reader(findings, "", "invalid configuration: ");
     std::string credential;
-    (void)type->make(*config, reader);
+    (void)type->make(*config, reader, "/apisix/routes/1");
     if (type->make_consumer != nullptr) (void)type->make_consumer(*config, reader, credential);
     if (type->make_metadata != nullptr) (void)type->make_metadata(*config, reader);
     (void)findings.sentence();
