@@ -82,9 +82,10 @@ class ConsumerRestriction final : public plugin::Plugin {
   std::string_view subject(const Exchange& x) const {
     switch (type_) {
       case Subject::consumer_name: return x.consumer_name;
-      case Subject::consumer_group_id: return x.consumer == nullptr ? "" : x.consumer->group_id;
-      case Subject::service_id: return x.route == nullptr ? "" : x.route->service_id;
-      case Subject::route_id: return x.route == nullptr ? "" : x.route->id;
+      case Subject::consumer_group_id:
+        return x.consumer == nullptr ? std::string_view() : x.consumer->group_id;
+      case Subject::service_id: return x.route == nullptr ? std::string_view() : x.route->service_id;
+      case Subject::route_id: return x.route == nullptr ? std::string_view() : x.route->id;
     }
     return {};
   }
