@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from etcd_story import TOP, Story, check, eventually, run, served
 from client import Connection, connect, request_bytes
-from etcd_cluster import Certificates
+from etcd_cluster import Certificates, Cluster
 from gateway import merge
 
 # -- the tests --
