@@ -17,7 +17,7 @@ class Worker;
 
 class Forward {
  public:
-  Forward(plugin::Exchange& x, Worker& worker, http::ServerConnection& client)
+  Forward(plugin::Exchange& x, Worker& worker, http::ServerSide& client)
       : x_(x), worker_(worker), client_(client) {}
   Forward(const Forward&) = delete;
   ~Forward() { release(); }
@@ -60,7 +60,7 @@ class Forward {
 
   plugin::Exchange& x_;
   Worker& worker_;
-  http::ServerConnection& client_;
+  http::ServerSide& client_;
   const RouteTarget* target_ = nullptr;
   const Destination* destination_ = nullptr;
   const upstream::Upstream* upstream_ = nullptr;

@@ -24,18 +24,18 @@ constexpr std::size_t parameters_max = 16;
 
 // What one exchange holds on to, in the order in which it is let go.
 struct Serving {
-  Serving(Session& the_session, Worker& worker)
+  Serving(Session& the_session, http::ServerSide& client, Worker& worker)
       : session(the_session),
         pinned(worker.pin()),
-        x(worker, the_session.connection().peer(), the_session.connection().local()),
-        forward(x, worker, the_session.connection()) {
+        x(worker, client.peer(), client.local()),
+        forward(x, worker, client) {
     x.config = pinned->snapshot;
     x.connection_number = the_session.number();
-    x.connection_requests = the_session.connection().requests() + 1;
+    x.connection_requests = client.requests() + 1;
     x.started_wall = worker.loop.wall();
     x.remote_text = x.client_text = the_session.client_text();
     x.server_port_text = the_session.port_text();
-    x.tls = the_session.connection().stream().tls();
+    x.tls = client.tls();
   }
   Serving(const Serving&) = delete;
   // Also when the client hangs up and the frame is destroyed: what was begun is logged.
@@ -66,7 +66,7 @@ struct Serving {
   const RouteTarget* target = nullptr;
   const Chain* chain = nullptr;  // the route's, or the consumer's over it
   bool matched = false;          // a request was read and has not been logged
-  http::ServerConnection::Sent sent;
+  http::ServerSide::Sent sent;
 };
 
 // apisix.delete_uri_tail_slash: "/a/" is routed as "/a"; the upstream is asked for what the client wrote.
@@ -225,8 +225,8 @@ void run_response_phases(Serving& s) {
 }
 
 // Answers a request that could not be read, and closes.
-async::Task<> refuse(Serving& s, const http::Parsed& refusal) {
-  http::ServerConnection& client = s.session.connection();
+async::Task<> refuse(Serving& s, http::ServerSide& client) {
+  const http::Parsed& refusal = client.refusal();
   log::info("{}: request refused with {}: {}", client.peer().text(), refusal.status, refusal.why);
   client.stop_after_this();
   use_reply(s.x, *plugin::reply(refusal.status));
@@ -237,16 +237,15 @@ async::Task<> refuse(Serving& s, const http::Parsed& refusal) {
 
 }  // namespace
 
-async::Task<bool> serve(Session& session) {
-  http::ServerConnection& client = session.connection();
-  Serving s(session, session.worker());
+async::Task<bool> serve(Session& session, http::ServerSide& client) {
+  Serving s(session, client, session.worker());
   Exchange& x = s.x;
   const auto head = co_await client.read_head(x.request);
-  if (head == http::ServerConnection::Head::closed) co_return false;
+  if (head == http::ServerSide::Head::closed) co_return false;
   s.matched = true;
   find_client_address(x, session.worker().settings());
-  if (head == http::ServerConnection::Head::refused) {
-    co_await refuse(s, client.refusal());
+  if (head == http::ServerSide::Head::refused) {
+    co_await refuse(s, client);
     co_return false;
   }
 
@@ -261,7 +260,7 @@ async::Task<bool> serve(Session& session) {
     co_return false;
   }
   if (s.forward.upgraded()) {
-    co_await tunnel(client, s.forward, s.sent);
+    co_await tunnel(session.connection(), s.forward, s.sent);
     co_return false;
   }
   s.record();  // before the buffers its views stand in are used again

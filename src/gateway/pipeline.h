@@ -8,8 +8,14 @@
 namespace sluice::gateway {
 
 class Session;
+}
+namespace sluice::http {
+class ServerSide;
+}
 
-// Serves one request, first byte to last. Says whether the connection goes on.
-async::Task<bool> serve(Session& session);
+namespace sluice::gateway {
+
+// Serves one request of the session's client, first byte to last. Says whether another can follow.
+async::Task<bool> serve(Session& session, http::ServerSide& client);
 
 }  // namespace sluice::gateway

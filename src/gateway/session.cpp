@@ -6,8 +6,17 @@
 #include "base/log.h"
 #include "gateway/pipeline.h"
 #include "gateway/worker.h"
+#include "http/http2_stream.h"
+#include "net/tls_facts.h"
 
 namespace sluice::gateway {
+namespace {
+
+bool tls_agreed_on_http2(const net::Stream& stream) {
+  return stream.tls() != nullptr && stream.tls()->application_protocol() == "h2";
+}
+
+}  // namespace
 
 Session::Session(Worker& worker, net::Accepted accepted, std::uint64_t number)
     : worker_(worker),
@@ -38,11 +47,45 @@ async::Task<> Session::run(std::shared_ptr<const net::TlsFront> tls) {
     }
     accepted_.stream = std::move(*secured);
   }
+  const bool http2 = worker_.settings().http2;
+  if (http2 && tls_agreed_on_http2(*accepted_.stream)) {
+    co_await serve_http2(std::move(accepted_), {});
+    worker_.ended(*this);
+    co_return;
+  }
+  const bool may_begin_with_http2 = http2 && !accepted_.stream->secure();
   connection_ = std::make_unique<http::ServerConnection>(std::move(accepted_), worker_.settings().server);
   connection_->stream().on_event(&Session::client_event, this);
   if (worker_.draining()) connection_->stop_after_this();
-  co_await serve_requests();
+  auto begins = http::ServerConnection::Begin::http1;
+  if (may_begin_with_http2) {
+    ++worker_.counters.waiting;
+    begins = co_await connection_->begin();
+    --worker_.counters.waiting;
+  }
+  if (begins == http::ServerConnection::Begin::http2) co_await begin_http2();
+  else if (begins == http::ServerConnection::Begin::http1) co_await serve_requests();
   worker_.ended(*this);
+}
+
+async::Task<> Session::serve_http2(net::Accepted accepted, std::string_view input) {
+  accepted.stream->on_event(nullptr, nullptr);  // it is read from all the time
+  http2_ = std::make_unique<http::Http2Server>(std::move(accepted), input, worker_.settings().server, *this);
+  connection_.reset();
+  if (worker_.draining()) http2_->drain();
+  co_await http2_->run();
+}
+
+// The client has said so by its preface, which is part of what was read.
+async::Task<> Session::begin_http2() {
+  const std::string input(connection_->input());
+  auto accepted = connection_->release();
+  co_await serve_http2(std::move(accepted), input);
+}
+
+async::Task<> Session::serve(http::Http2Stream& stream) {
+  co_await gateway::serve(*this, stream);
+  http2_->ended(stream);
 }
 
 async::Task<> Session::serve_requests() {
@@ -56,7 +99,7 @@ async::Task<> Session::serve_requests() {
     --worker_.counters.waiting;
     if (waited < 0) co_return;
     idle_ = false;
-    const bool again = co_await serve(*this);
+    const bool again = co_await gateway::serve(*this, *connection_);
     if (!again) co_return;
     if (worker_.draining() && !connection_->has_input()) co_return;
   }
@@ -64,9 +107,11 @@ async::Task<> Session::serve_requests() {
 
 void Session::drain() {
   if (connection_ != nullptr) connection_->stop_after_this();
+  if (http2_ != nullptr) http2_->drain();
 }
 
 void Session::close_if_idle() {
+  if (http2_ != nullptr && http2_->idle()) return worker_.ended(*this);
   if (connection_ != nullptr && idle_ && !connection_->has_input()) worker_.ended(*this);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client connection on a worker: serves its requests one after the other until either side is done. It
+// One client connection on a worker: serves its requests, one after the other or, over HTTP/2, beside each
+// other, until either side is done. It
 // belongs to the worker's list; when the client is gone while a request waits elsewhere, the session is
 // destroyed and with it everything that the request had begun.
 #pragma once
@@ -8,6 +9,7 @@
 #include <string_view>
 
 #include "async/child.h"
+#include "http/http2_server.h"
 #include "http/server_connection.h"
 #include "net/tls_front.h"
 
@@ -15,7 +17,7 @@ namespace sluice::gateway {
 
 class Worker;
 
-class Session {
+class Session final : public http::Http2Server::Handler {
  public:
   Session(Worker& worker, net::Accepted accepted, std::uint64_t number);
   // Serves from now on; with `tls`, behind a handshake.
@@ -37,6 +39,9 @@ class Session {
  private:
   async::Task<> run(std::shared_ptr<const net::TlsFront> tls);
   async::Task<> serve_requests();
+  async::Task<> begin_http2();
+  async::Task<> serve_http2(net::Accepted accepted, std::string_view input);
+  async::Task<> serve(http::Http2Stream& stream) override;
   static void client_event(void* self);
 
   Worker& worker_;
@@ -47,6 +52,7 @@ class Session {
   std::array<char, 5> port_text_;
   std::uint8_t client_text_size_, port_text_size_;
   bool idle_ = true;
+  std::unique_ptr<http::Http2Server> http2_;  // instead of connection_
   async::Child life_;  // last: destroyed first
 };
 

@@ -46,6 +46,7 @@ struct Settings {
   plugin::BodyLimits body_limits;
   std::vector<plugin::ApiEndpoint> public_apis;  // of the plugins that run here
   std::uint16_t https_port = 0;            // plugin_attr.redirect.https_port
+  bool http2 = true;                       // apisix.enable_http2
   CertificateDefaults tls;                 // apisix.ssl, for ssls that say nothing else
   std::string fallback_server_name;        // apisix.ssl.fallback_sni: of clients that name none
   std::shared_ptr<const net::TrustStore> roots;  // that servers' certificates lead to; null: the system's

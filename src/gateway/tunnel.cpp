@@ -53,7 +53,7 @@ async::Task<std::uint64_t> copy(net::Stream& from, net::Buffer first, net::Strea
 
 }  // namespace
 
-async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerConnection::Sent& sent) {
+async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerSide::Sent& sent) {
   Activity activity{client.stream().loop().now(), forward.tunnel_patience()};
   net::Stream& far = forward.connection().stream();
   // What was read too far is copied: the heads in front of it are still to be logged.

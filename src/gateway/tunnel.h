@@ -7,6 +7,6 @@
 
 namespace sluice::gateway {
 
-async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerConnection::Sent& sent);
+async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerSide::Sent& sent);
 
 }  // namespace sluice::gateway

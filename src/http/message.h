@@ -53,6 +53,7 @@ struct Request {
   std::string_view query;   // behind the '?', raw
   std::string_view host;    // the authority in lower case without its port
   std::string_view authority;  // the Host field, or the authority of an absolute-form target
+  int major_version = 1;
   int minor_version = 1;    // of HTTP/1
   bool secure = false;      // came over TLS
   Headers headers;

@@ -27,6 +27,21 @@ Parsed ServerConnection::try_parse(Request& request) {
   return parse_request(in_.view(), options_.head, request);
 }
 
+async::Task<ServerConnection::Begin> ServerConnection::begin() {
+  const Instant deadline = after(stream_->loop().now(), options_.header_timeout);
+  for (;;) {
+    const ssize_t waited = co_await stream_->readable(deadline);
+    if (waited < 0) co_return Begin::nothing;
+    in_.need();
+    const ssize_t count = stream_->try_read(in_.tail(), in_.room());
+    if (count == -EAGAIN) continue;
+    if (count <= 0) co_return Begin::nothing;
+    in_.filled(static_cast<std::size_t>(count));
+    if (in_.view().starts_with(http2_preface)) co_return Begin::http2;
+    if (!http2_preface.starts_with(in_.view())) co_return Begin::http1;
+  }
+}
+
 async::Task<ServerConnection::Head> ServerConnection::read_head(Request& request) {
   body_ = nullptr;
   parsed_size_ = 0;

@@ -7,8 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "http/message.h"
-#include "http/parser.h"
+#include "http/server_side.h"
 #include "http/stream_body.h"
 #include "net/network.h"
 
@@ -22,17 +21,21 @@ struct ServerOptions {
   Duration send_timeout = std::chrono::seconds(10);       // the client takes nothing for so long
   std::int64_t body_bytes_max = 0;                        // 413 beyond; 0: no limit
   std::uint32_t requests_max = 1000;                      // on one connection
+  std::uint32_t streams_max = 128;                        // of HTTP/2, at once on one connection
   std::string server_header;                              // value of the Server field; "" leaves it out
 };
 
-class ServerConnection {
+class ServerConnection final : public ServerSide {
  public:
   ServerConnection(net::Accepted accepted, const ServerOptions& options);
 
-  enum class Head : std::uint8_t { ready, closed, refused };
-  // Reads the next request's head. Closed: nothing came, or it broke off. Refused: `refusal` says with what.
-  async::Task<Head> read_head(Request& request);
-  const Parsed& refusal() const { return refusal_; }
+  async::Task<Head> read_head(Request& request) override;
+
+  // What the client begins with; `nothing`: it has gone, or said nothing in time. What was read is kept.
+  enum class Begin : std::uint8_t { http1, http2, nothing };
+  async::Task<Begin> begin();
+  // The connection, for whoever speaks HTTP/2 with it; `input` is what was read.
+  net::Accepted release() { return {std::move(stream_), peer_, local_}; }
 
   // Waits, without holding a buffer, until something of the next request is there: 0, or an error that says
   // that it is time to close.
@@ -43,29 +46,21 @@ class ServerConnection {
   }
   bool has_input() const { return !in_.empty(); }
 
-  // What `send` did, also when it fails.
-  struct Sent {
-    std::uint64_t bytes = 0, body_bytes = 0;
-    bool head_sent = false;
-  };
-  async::Task<Result<>> send(const Request& request, Response& response, Sent& sent);
-  // An interim answer (RFC 9110 §15.2) of the upstream, passed on.
-  async::Task<Result<>> send_interim(const Response& response);
-
-  // Behind a response: whether another request can follow. What was read of it is kept.
-  bool finish(const Request& request);
-  // Says goodbye properly: no more is written, what still comes is read over for a while (RFC 9112 §9.6).
-  async::Task<> close();
+  async::Task<Result<>> send(const Request& request, Response& response, Sent& sent) override;
+  async::Task<Result<>> send_interim(const Response& response) override;
+  bool finish(const Request& request) override;
+  async::Task<> close() override;
 
   // The next response says Connection: close.
-  void stop_after_this() { close_after_ = true; }
+  void stop_after_this() override { close_after_ = true; }
   bool closes() const { return close_after_; }
-  std::uint32_t requests() const { return requests_; }
+  std::uint32_t requests() const override { return requests_; }
+  const net::TlsFacts* tls() const override { return stream_->tls(); }
   net::Stream& stream() { return *stream_; }
   // Bytes read behind the last head, for a tunnel.
   std::string_view input() const { return in_.view(); }
-  const Endpoint& peer() const { return peer_; }
-  const Endpoint& local() const { return local_; }
+  const Endpoint& peer() const override { return peer_; }
+  const Endpoint& local() const override { return local_; }
   const ServerOptions& options() const { return options_; }
   StreamBody* body() { return body_; }
 
@@ -88,7 +83,6 @@ class ServerConnection {
   const ServerOptions& options_;
   net::Buffer in_;
   StreamBody* body_ = nullptr;  // of the current request, in its arena
-  Parsed refusal_;
   std::size_t parsed_size_ = 0;  // how much an incomplete parse had seen
   std::uint32_t requests_ = 0;
   bool close_after_ = false;

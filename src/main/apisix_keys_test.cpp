@@ -25,7 +25,7 @@ constexpr Key keys[] = {
     {"apisix.enable_reuseport", "true"},
     {"apisix.show_upstream_status_in_response_header", "false"},
     {"apisix.enable_ipv6", "true"},
-    {"apisix.enable_http2", "true", Told::a_warning},
+    {"apisix.enable_http2", "true"},
     {"apisix.enable_server_tokens", "false"},
     {"apisix.extra_lua_path", "/opt/lua", Told::a_warning},
     {"apisix.extra_lua_cpath", "/opt/so", Told::a_warning},

@@ -249,7 +249,7 @@ TEST(Config, NamesWhatWouldBeMissed) {
     std::string_view text, path;
   };
   for (const auto& [text, path] : {
-           Case{"apisix: {enable_http2: true}", "/apisix/enable_http2"},
+           Case{"apisix: {enable_http2: true}", ""},
            {"apisix: {proxy_mode: http&stream}", "/apisix/proxy_mode"},
            {"apisix: {ssl: {enable: true}}", ""},
            {"apisix: {ssl: {listen: [{port: 9443, enable_http3: true}]}}", "/apisix/ssl/listen"},

@@ -20,7 +20,6 @@ constexpr std::string_view no_stream = "TCP and UDP are not proxied by this vers
 constexpr std::string_view moved = "APISIX 3 has it below deployment/admin; write it there";
 
 constexpr Unserved unserved[] = {
-    {"apisix", "enable_http2", "", "this version speaks HTTP/1.1 to clients; they fall back to it"},
     {"apisix", "proxy_mode", "http", no_stream},
     {"apisix", "stream_proxy", "", no_stream},
     {"apisix", "proxy_protocol", "", "the PROXY protocol is not spoken by this version"},

@@ -164,6 +164,7 @@ Value read_remote_user(Exchange& x, const Variable&) {
 }
 
 std::string_view protocol(const Exchange& x) {
+  if (x.request.major_version == 2) return "HTTP/2.0";
   return x.request.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
 }
 
