@@ -62,7 +62,8 @@ Pkey read_pem(std::string_view pem) {
     OPENSSL_free(header);
     OPENSSL_free(data);
   }
-  return Pkey(key);
+  if (key != nullptr) return Pkey(key);
+  return Pkey(PEM_read_bio_PrivateKey(text_of(pem).get(), nullptr, no_password, nullptr));
 }
 
 Pkey from_parameters(const char* type, OSSL_PARAM_BLD* builder) {

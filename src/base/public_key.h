@@ -21,7 +21,8 @@ class PublicKey {
   };
 
   PublicKey() = default;  // verifies nothing
-  // A PEM of a SubjectPublicKeyInfo, an RSAPublicKey or a certificate.
+  // A PEM of a SubjectPublicKeyInfo, an RSAPublicKey or a certificate; of a private key, which holds the
+  // public one.
   static Result<PublicKey> from_pem(std::string_view pem);
   // An RSA key of its modulus and exponent, and a point of a curve ("P-256", "P-384", "P-521") or of Ed25519:
   // big-endian bytes, as a JSON Web Key has them (RFC 7518 §6).

@@ -72,7 +72,7 @@ void CompressionConfig::describe(json::Fields& field) {
   const auto* list = std::get_if<std::vector<std::string>>(&types);
   const auto* word = std::get_if<std::string>(&types);
   field.check(word == nullptr || *word == "*", "types", "must be a list of content types or \"*\"",
-              "value should match only one schema, but matches none");
+              "object matches none of the required");
   field.check(list == nullptr || !list->empty(), "types", "is empty: name a content type",
               "expect array to have at least 1 items");
 }

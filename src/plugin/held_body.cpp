@@ -4,9 +4,11 @@
 namespace sluice::plugin {
 namespace {
 
-std::unexpected<Error> too_large(std::size_t bytes_max) {
+// In APISIX's words. `size` is what is known of it so far.
+std::unexpected<Error> too_large(std::size_t size, std::size_t bytes_max) {
   return fail(ErrorKind::limit,
-              "the body is larger than the " + std::to_string(bytes_max) + " bytes a plugin may hold of it",
+              "request size " + std::to_string(size) + " is greater than the maximum size " +
+                  std::to_string(bytes_max) + " allowed",
               Fault::client);
 }
 
@@ -55,9 +57,10 @@ std::optional<std::string_view> HeldBody::whole() const {
 async::Task<Result<std::string_view>> whole_body(Exchange& x, std::size_t bytes_max) {
   http::Request& request = x.request;
   if (request.body == nullptr) co_return Result<std::string_view>(std::string_view());
-  if (request.content_length > static_cast<std::int64_t>(bytes_max)) co_return too_large(bytes_max);
+  if (request.content_length > static_cast<std::int64_t>(bytes_max))
+    co_return too_large(static_cast<std::size_t>(request.content_length), bytes_max);
   if (const auto whole = request.body->whole(); whole) {
-    if (whole->size() > bytes_max) co_return too_large(bytes_max);
+    if (whole->size() > bytes_max) co_return too_large(whole->size(), bytes_max);
     co_return Result<std::string_view>(*whole);
   }
   auto* body = x.arena.make<HeldBody>(*request.body);
@@ -66,7 +69,7 @@ async::Task<Result<std::string_view>> whole_body(Exchange& x, std::size_t bytes_
   if (!held) co_return std::unexpected(std::move(held.error()));
   request.body = body;
   if (body->complete()) request.content_length = static_cast<std::int64_t>(body->text().size());
-  if (body->text().size() > bytes_max) co_return too_large(bytes_max);
+  if (body->text().size() > bytes_max) co_return too_large(body->text().size(), bytes_max);
   co_return Result<std::string_view>(body->text());
 }
 

@@ -8,6 +8,7 @@ namespace sluice::plugin {
 Verdict reply(int status) {
   auto made = std::make_unique<http::Reply>();
   made->status = status;
+  if (status < 300) return made;  // nginx has pages for the others only
   std::string title = std::to_string(status);
   if (const auto reason = http::reason_of(status); !reason.empty()) title.append(" ").append(reason);
   made->body = "<html>\n<head><title>" + title + "</title></head>\n<body>\n<center><h1>" + title +

@@ -27,7 +27,7 @@ using Verdict = std::unique_ptr<http::Reply>;
 using VerdictTask = async::Task<Verdict>;
 
 inline Verdict pass() { return nullptr; }
-Verdict reply(int status);                       // APISIX's page for the status, in JSON
+Verdict reply(int status);                       // nginx's page for the status; nothing below 300
 Verdict reply(int status, std::string text);     // text/plain
 Verdict reply_json(int status, json::Value body);
 Verdict reply_message(int status, std::string_view message);  // {"message": …}

@@ -68,8 +68,10 @@ class FaultInjection final : public plugin::Plugin {
     void describe(json::Fields& field) {
       field("abort", abort, "An answer instead of the upstream's.");
       field("delay", delay, "A wait before the upstream is asked, or the answer of abort given.");
-      field.at_least_one_of({"abort", "delay"});
       field.open();
+      if (field.reading())
+        field.check_plainly(field.has("abort") || field.has("delay"), "abort", "is missing, and delay too",
+                            "expect object to have at least 1 properties");
     }
   };
 

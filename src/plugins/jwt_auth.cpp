@@ -101,7 +101,8 @@ class JwtAuth final : public plugin::Plugin {
       const std::string_view name = symmetric ? "secret" : "public_key";
       field.check_plainly(!written.empty(), name, "is missing: " + algorithm + " needs it",
                           symmetric ? "property \"secret\" is required when using HS based algorithms"
-                                    : "missing valid public key");
+                                    : "failed to validate dependent schema for \"algorithm\": value should "
+                                      "match only one schema, but matches none");
       if (written.empty() || model::is_secret_reference(written)) return;
       std::string plain;
       const bool decoded = !symmetric || !base64_secret || base64_decode(written, plain);

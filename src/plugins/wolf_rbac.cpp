@@ -191,7 +191,7 @@ async::Task<Value> arguments_of(Exchange& x) {
   const auto body = co_await reading;
   if (!body) co_return Value();
   const auto type = x.request.headers.get(http::HeaderId::content_type);
-  if (!contains_ignoring_case(type, "application/json")) co_return plugin::arguments_value(*body);
+  if (!contains_ignoring_case(type, "application/json")) co_return plugin::arguments_value(*body, SIZE_MAX);
   auto parsed = json::parse(*body);
   co_return parsed ? std::move(*parsed) : Value();
 }
