@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -83,7 +85,8 @@ class Configs::Update {
     for (const auto* kind : kinds()) {
       const auto name = version_name(kind->path);
       const auto known = number_of(before_.versions, kind->path);
-      const auto version = document.find(name) ? number_of(document, name) : known + 1;
+      const auto next = std::min(known, std::numeric_limits<std::int64_t>::max() - 1) + 1;
+      const auto version = document.find(name) ? number_of(document, name) : next;
       if (version < known) return fmt::format("{} must be greater than or equal to ({})", name, known);
       after_.versions.set(kind->path, version);
       if (version != known) replaced_.push_back(kind);

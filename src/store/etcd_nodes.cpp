@@ -49,9 +49,13 @@ async::Task<> EtcdNodes::run() {
     const bool due = lease_.empty() || loop_.now() - leased_ >= renewal;
     if (!due && report.applied == told_) continue;
     auto told = co_await tell(std::move(report));
-    if (told) failing_ = false;
-    else if (!std::exchange(failing_, true))
-      log::warn("etcd is not told what this node serves by: {}", told.error().what);
+    if (told) {
+      failing_ = false;
+      continue;
+    }
+    if (!std::exchange(failing_, true))
+      log::warn("the other gateways are not told what this one serves by: {}", told.error().what);
+    co_await loop_.sleep(renewal);
   }
 }
 
