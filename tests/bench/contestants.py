@@ -72,12 +72,12 @@ def load(port, **options):
 class Configured:
     """nginx or haproxy from the template beside this file."""
 
-    def __init__(self, name, upstream_port):
+    def __init__(self, name, upstream_port, more=""):
         self.name = name
         self.prefix = Path(tempfile.mkdtemp(prefix=f"sluice-bench-{name}-"))
         (self.port,) = free_ports(1)
         template = (HERE / {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}[name]).read_text()
-        filled = {"@PREFIX@": self.prefix, "@PORT@": self.port, "@UPSTREAM@": upstream_port}
+        filled = {"@PREFIX@": self.prefix, "@PORT@": self.port, "@UPSTREAM@": upstream_port, "@MORE@": more}
         for key, value in filled.items():
             template = template.replace(key, str(value))
         config = self.prefix / "config"
