@@ -28,6 +28,12 @@ http::Reply refuse_key(std::string_view why) {
   return json_reply(401, json::Value::object({{"error_msg", "failed to check token"}, {"description", why}}));
 }
 
+http::Reply too_many_tries() {
+  auto reply = error_reply(429, "too many wrong keys from this address: wait a second and try again");
+  reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
 std::string_view cookie_value(std::string_view cookies, std::string_view name) {
   for (std::string_view pair : Split(cookies, ';')) {
     pair = trim(pair);
@@ -89,7 +95,7 @@ bool is_routed(http::Method method) {
 
 Api::Api(store::Store& store, const plugin::Validator& validator, plugin::Status& status, const Clock& clock,
          Settings settings)
-    : settings_(std::move(settings)), status_(status), validator_(validator),
+    : settings_(std::move(settings)), doorman_(clock), status_(status), validator_(validator),
       desk_{store, validator, clock, settings_.stream_routes, {}, settings_.ask_secrets},
       verbs_(desk_, status), history_(store), transactions_(desk_, history_, status),
       configs_(store, validator, status, clock) {}
@@ -108,7 +114,7 @@ http::Reply Api::decorate(http::Reply reply) const {
 // Argument, then header, then cookie.
 Access Api::access(const http::Request& request, const Arguments& arguments) const {
   static const Key anybody{"anonymous", {}, Role::admin};
-  if (!settings_.keys.required()) return {&anybody, {}};
+  if (!settings_.keys.required()) return {&anybody, &anybody, {}};
   std::string_view given;
   if (const auto* argument = arguments.find("api_key")) given = *argument;
   if (given.empty()) given = request.headers.get("x-api-key");
@@ -118,7 +124,7 @@ Access Api::access(const http::Request& request, const Arguments& arguments) con
 
 async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
   if (settings_.restricted && !settings_.allow.contains(peer)) {
-    log::warn("Admin API: {} is not in deployment.admin.allow_admin", peer.text());
+    doorman_.tell(request.method, request.path, peer, "the address is not in deployment.admin.allow_admin");
     return error_reply(
         403, fmt::format("{} may not use the Admin API: see deployment.admin.allow_admin", peer.text()));
   }
@@ -140,8 +146,12 @@ async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {
   call.digest = request.headers.get("x-digest");
   call.version = request.headers.get("x-api-version");
   auto allowed = access(request, call.arguments);
+  if (settings_.keys.required() && doorman_.judge(peer, allowed.known) == Doorman::Answer::wait) {
+    doorman_.tell(request.method, request.path, peer, "too many wrong keys from there");
+    return decorate(too_many_tries());
+  }
   if (!allowed.key) {
-    log::warn("Admin API: {} {} from {} refused: {}", request.method, request.path, peer.text(), allowed.why);
+    doorman_.tell(request.method, request.path, peer, allowed.why);
     return decorate(refuse_key(allowed.why));
   }
   call.author = {allowed.key->name, peer.text()};

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "admin/configs.h"
+#include "admin/doorman.h"
 #include "admin/history.h"
 #include "admin/keys.h"
 #include "admin/transactions.h"
@@ -46,6 +47,7 @@ class Api {
   async::Task<http::Reply> change_key(Call call);
 
   Settings settings_;
+  Doorman doorman_;
   plugin::Status& status_;
   const plugin::Validator& validator_;
   Desk desk_;

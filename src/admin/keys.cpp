@@ -87,14 +87,14 @@ Result<Keys> Keys::make(std::vector<Key> keys) {
 }
 
 Access Keys::check(std::string_view given, bool reading) const {
-  if (given.empty()) return {nullptr, "missing apikey"};
+  if (given.empty()) return {nullptr, nullptr, "missing apikey"};
   const Key* found = nullptr;
   for (const auto& key : keys_) {
     if (equals_in_constant_time(key.key, given)) found = &key;
   }
-  if (!found) return {nullptr, "wrong apikey"};
-  if (found->role == Role::viewer && !reading) return {nullptr, "invalid method for role viewer"};
-  return {found, {}};
+  if (!found) return {nullptr, nullptr, "wrong apikey"};
+  if (found->role == Role::viewer && !reading) return {nullptr, found, "invalid method for role viewer"};
+  return {found, found, {}};
 }
 
 Result<std::string> load_or_make_key(const std::string& path) {

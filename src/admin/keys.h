@@ -21,7 +21,8 @@ struct Key {
 
 // What a key given with a request is worth.
 struct Access {
-  const Key* key = nullptr;   // null: none
+  const Key* key = nullptr;    // null: none
+  const Key* known = nullptr;  // the same, also when it is not allowed to do this
   std::string_view why = {};  // "missing apikey", "wrong apikey", "invalid method for role viewer"
 };
 
