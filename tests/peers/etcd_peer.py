@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -112,6 +113,65 @@ def test_a_node_without_anything_waits_for_etcd(story):
     check(eventually(lambda: node.status("/status/ready").status == 200), "not ready")
     etcd.put("/apisix/routes/1", story.route("/a"))
     served(node, "/a")
+
+
+def left_out(node):
+    """What is stored and not served, as the status API and the metrics say it."""
+    told = node.status("/status").json().get("left_out", {"total": 0, "list": []})
+    gauge = f"apisix_resources_left_out {told['total']}\n"
+    check(gauge in node.ask("metrics", "/apisix/prometheus/metrics").body.decode(), f"no {gauge}")
+    return {one["resource"]: one["why"] for one in told["list"]}
+
+
+def test_a_value_that_does_not_hold_changes_nothing(story):
+    etcd = story.cluster()
+    node = story.node(etcd)
+    node.put("routes/1", story.route("/a"))
+    node.put("routes/2", story.route("/b"))
+    served(node, "/b")
+    check(left_out(node) == {}, left_out(node))
+    etcd.put("/apisix/routes/1", "no JSON at all")
+    etcd.put("/apisix/routes/2", story.route("/b", priority="high"))
+    etcd.put("/apisix/routes/3", story.route("/c", plugins={"ip-restriction": {"whitelist": ["nobody"]}}))
+    etcd.put("/apisix/routes/4", story.route("/d"))
+    served(node, "/d")  # the watch goes on behind them
+    check(set(left_out(node)) == {"routes/1", "routes/2", "routes/3"}, left_out(node))
+    check("/priority" in left_out(node)["routes/2"], left_out(node))
+    for path in ("/a", "/b"):
+        served(node, path)
+    served(node, "/c", 404)
+    etcd.put("/apisix/routes/1", story.route("/a2"))
+    etcd.delete("/apisix/routes/2")
+    served(node, "/a2")
+    served(node, "/b", 404)
+    check(set(left_out(node)) == {"routes/3"}, left_out(node))
+
+
+def test_two_nodes_write_the_same_key(story):
+    etcd = story.cluster()
+    nodes = [story.node(etcd), story.node(etcd)]
+    nodes[0].put("routes/1", story.route("/a", labels={}))
+    served(nodes[1], "/a")
+    wrong = []
+
+    def write(number, node):
+        for count in range(1, 41):
+            labels = json.dumps({"labels": {f"n{number}": str(count)}}).encode()
+            answer = node.admin("PATCH", "/apisix/admin/routes/1", labels)
+            if answer.status != 200:
+                wrong.append(answer.brief())
+
+    writers = [threading.Thread(target=write, args=pair) for pair in enumerate(nodes)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    check(not wrong, wrong)
+    stored = json.loads(etcd.get("/apisix/routes/1"))
+    check(stored["labels"] == {"n0": "40", "n1": "40"}, f"a write was lost: {stored['labels']}")
+    for node in nodes:
+        shown = node.admin("GET", "/apisix/admin/routes/1").json()["value"]
+        check(shown["labels"] == stored["labels"], shown)
 
 
 def test_compaction_while_disconnected(story):

@@ -5,19 +5,13 @@
 half.py [--binary PATH] [--kills 500] [--seed N]. Ends with `N passed, N failed`: one test a kill.
 """
 
-import argparse
 import json
-import os
-import random
 import sys
 import threading
-from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(TOP / "tests/scenarios"))
-from gateway import KEY, Gateway
+import storm
 from client import Connection, request_bytes
-from language import Failure
+from gateway import KEY
 
 TOGETHER = 20
 
@@ -106,29 +100,14 @@ def one_kill(gateway, number, chance):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    default = os.environ.get("SLUICE_BINARY", str(TOP / "build/release/sluice"))
-    parser.add_argument("--binary", default=default)
-    parser.add_argument("--kills", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    gateway, passed, number, problem = Gateway(options.binary, workers=1), 0, 0, None
-    chance = random.Random(options.seed)
-    try:
-        gateway.start()
-        while passed < options.kills and problem is None:
-            problem, number = one_kill(gateway, number, chance)
-            passed += problem is None
-    except Failure as failure:
-        problem = str(failure)
-    finally:
-        gateway.stop()
-        gateway.close()
-    if problem:
-        print(f"after kill {passed + 1} (seed {options.seed}): {problem}")
-    print(f"{number} transactions, {passed} kills")
-    print(f"{passed} passed, {int(problem is not None)} failed")
-    return 1 if problem else 0
+    number = 0
+
+    def kill(gateway, chance):
+        nonlocal number
+        problem, number = one_kill(gateway, number, chance)
+        return problem
+
+    return storm.run_kills(__doc__, 500, kill, lambda passed: f"{number} transactions, {passed} kills")
 
 
 if __name__ == "__main__":

@@ -5,18 +5,13 @@
 kills.py [--binary PATH] [--kills 300] [--seed N]. Ends with `N passed, N failed`: one test a kill.
 """
 
-import argparse
 import json
-import os
-import random
 import sys
 import threading
-from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(TOP / "tests/scenarios"))
-from gateway import KEY, Gateway
+import storm
 from client import Connection, request_bytes
+from gateway import KEY
 from language import Failure
 
 WRITERS, NAMES = 4, 50
@@ -106,29 +101,13 @@ def compare(gateway, acknowledged, tried):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    default = os.environ.get("SLUICE_BINARY", str(TOP / "build/release/sluice"))
-    parser.add_argument("--binary", default=default)
-    parser.add_argument("--kills", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    gateway, acknowledged, passed = Gateway(options.binary, workers=1), {}, 0
-    chance, problem = random.Random(options.seed), None
-    try:
-        gateway.start()
-        while passed < options.kills and problem is None:
-            problem = one_kill(gateway, acknowledged, chance)
-            passed += problem is None
-    except Failure as failure:
-        problem = str(failure)
-    finally:
-        gateway.stop()
-        gateway.close()
-    if problem:
-        print(f"after kill {passed + 1} (seed {options.seed}): {problem}")
-    print(f"{sum(acknowledged.values())} acknowledged writes survived {passed} kills")
-    print(f"{passed} passed, {int(problem is not None)} failed")
-    return 1 if problem else 0
+    acknowledged = {}
+    return storm.run_kills(
+        __doc__,
+        300,
+        lambda gateway, chance: one_kill(gateway, acknowledged, chance),
+        lambda passed: f"{sum(acknowledged.values())} acknowledged writes survived {passed} kills",
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ sentence for each that failed.
 import argparse
 import json
 import os
+import random
 import sys
 import threading
 import time
@@ -53,6 +54,29 @@ def run(problems, options, config=None, workers=1):
     passed = told.count(None)
     print(f"{passed} passed, {len(told) - passed} failed")
     return 1 if passed != len(told) or not told else 0
+
+
+def run_kills(description, kills, one_kill, tell):
+    """`one_kill(gateway, chance)` kills the gateway and gives what was wrong afterwards, or None;
+    `tell(passed)` says what went on. The exit code."""
+    options = options_of(description, kills=kills, seed=1)
+    gateway, passed, problem = Gateway(options.binary, workers=1), 0, None
+    chance = random.Random(options.seed)
+    try:
+        gateway.start()
+        while passed < options.kills and problem is None:
+            problem = one_kill(gateway, chance)
+            passed += problem is None
+    except Failure as failure:
+        problem = str(failure)
+    finally:
+        gateway.stop()
+        gateway.close()
+    if problem:
+        print(f"after kill {passed + 1} (seed {options.seed}): {problem}")
+    print(tell(passed))
+    print(f"{passed} passed, {int(problem is not None)} failed")
+    return 1 if problem else 0
 
 
 def put_route(gateway, nodes, name="1", **fields):
