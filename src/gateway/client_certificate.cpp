@@ -14,7 +14,7 @@ bool needs_none(const Certificate& certificate, std::string_view path) {
   return false;
 }
 
-// The connection may be older than what is asked for now.
+// A certificate that was shown before the ssl changed is judged by the authorities the ssl has since then.
 bool is_known(const net::TlsFacts& tls, const Certificate& certificate) {
   return tls.client_verified() && tls.context().client_domain() == certificate.context->client_domain();
 }
