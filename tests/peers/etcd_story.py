@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import threading
-import traceback
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -14,6 +13,7 @@ sys.path[:0] = [str(TOP / "tests/scenarios"), str(Path(__file__).resolve().paren
 from client import Connection, Response, request_bytes
 from etcd_cluster import Cluster, installed
 from gateway import Gateway, merge
+from story import run_each
 from upstream import Upstream, deadline
 
 WITHIN = 30  # seconds until what is eventual must be
@@ -123,25 +123,4 @@ def run(tests, description):
     if not installed():
         print("etcd is not installed (Debian: etcd-server): the gateway on etcd is NOT tested")
         return 77
-    passed = failed = 0
-    for name, test in list(tests.items()):
-        if not name.startswith("test_") or not any(word in name for word in options.words or [""]):
-            continue
-        story = Story()
-        try:
-            test(story)
-            for node in story.things:
-                if isinstance(node, Gateway):
-                    check(node.complaint() is None, node.complaint())
-            passed += 1
-            print(f"ok   {name}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-            for node in story.things:
-                if isinstance(node, Gateway) and node.process:
-                    print(node.story())
-        finally:
-            story.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return run_each(tests, options.words, Story)

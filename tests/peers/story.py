@@ -74,23 +74,13 @@ def delete(gateway, path):
     check(answer.status == 200, f"DELETE {path}: {answer.brief()}")
 
 
-def run(tests, description, needs):
-    """Runs every function in `tests` whose name begins with test_."""
-    parser = argparse.ArgumentParser(description=description.split("\n")[0])
-    parser.add_argument("--binary", default=str(BINARY))
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_args()
-    globals()["BINARY"] = Path(options.binary)
-    os.environ["PATH"] += ":/usr/sbin"
-    missing = [name for name in needs if shutil.which(name) is None]
-    if missing:
-        print(f"not installed: {', '.join(missing)}; this is NOT tested: {description.splitlines()[0]}")
-        return 77
+def run_each(tests, words, begin):
+    """Runs the tests whose name has one of the words, each in a story of its own."""
     passed = failed = 0
     for name, test in list(tests.items()):
-        if not name.startswith("test_") or not any(word in name for word in options.words or [""]):
+        if not name.startswith("test_") or not any(word in name for word in words or [""]):
             continue
-        story = Story()
+        story = begin()
         try:
             test(story)
             for thing in story.things:
@@ -108,3 +98,18 @@ def run(tests, description, needs):
             story.close()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def run(tests, description, needs):
+    """Runs every function in `tests` whose name begins with test_."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--binary", default=str(BINARY))
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    globals()["BINARY"] = Path(options.binary)
+    os.environ["PATH"] += ":/usr/sbin"
+    missing = [name for name in needs if shutil.which(name) is None]
+    if missing:
+        print(f"not installed: {', '.join(missing)}; this is NOT tested: {description.splitlines()[0]}")
+        return 77
+    return run_each(tests, options.words, Story)
