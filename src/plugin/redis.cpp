@@ -11,6 +11,7 @@ namespace sluice::plugin {
 namespace {
 
 constexpr int hops_max = 5;  // of one question, to servers that send it elsewhere
+constexpr auto pause_before_asking_again = std::chrono::milliseconds(50);
 constexpr std::size_t sending_max = 1024;
 
 std::unexpected<Error> refused(const RedisValue& reply) {
@@ -235,7 +236,7 @@ async::Task<Result<std::string>> Redis::find_server(std::string_view key, Instan
 }
 
 async::Task<Result<RedisValue>> Redis::ask_in_time(std::string key, RedisCommand command, Instant deadline) {
-  std::string elsewhere;
+  std::string elsewhere, last;
   bool asking = false;
   for (int hop = 0; hop < hops_max; ++hop) {
     if (elsewhere.empty()) {
@@ -264,11 +265,18 @@ async::Task<Result<RedisValue>> Redis::ask_in_time(std::string key, RedisCommand
     } else if (has_failed_over(reply->text)) {
       master_.clear();
       owners_.clear();
+      // Nobody serves until the others have noticed; that may well be in time.
+      if (worker_.loop.now() + pause_before_asking_again >= deadline) co_return reply;
+      auto sleeping = worker_.loop.sleep(pause_before_asking_again);
+      co_await sleeping;
+      --hop;
     } else {
       co_return reply;
     }
+    if (reply) last = reply->text;
   }
-  co_return fail(ErrorKind::protocol, "Redis sent the question from server to server", Fault::peer);
+  co_return fail(ErrorKind::protocol, "Redis has no server that takes the question; the last said: " + last,
+                 Fault::peer);
 }
 
 async::Task<Result<RedisValue>> Redis::ask(std::string key, RedisCommand command) {

@@ -202,19 +202,42 @@ def test_sentinels_name_the_master(story):
     check("role:master" in replica.ask("INFO", "replication"), "the replica took over")
 
 
+def serves_all_slots(node):
+    told = node.ask("CLUSTER", "INFO")
+    return "cluster_state:ok" in told and "cluster_slots_ok:16384" in told
+
+
 def test_a_cluster_is_asked_where_the_key_is(story):
     words = [("--cluster-enabled", "yes", "--cluster-port", port) for port in free_ports(3)]
     nodes = [story.add(Redis(*one)) for one in words]
     addresses = [f"127.0.0.1:{node.port}" for node in nodes]
     create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]
     subprocess.run(create, check=True, capture_output=True, timeout=60)
-    eventually(lambda: "cluster_state:ok" in nodes[0].ask("CLUSTER", "INFO"), "the cluster does not form")
+    for node in nodes:
+        eventually(lambda: serves_all_slots(node), "the cluster does not form")
     gateway = story.gateway()
     limit = {**COUNT, "policy": "redis-cluster", "redis_cluster_name": "c", "key": "arg_k"}
     limit["redis_cluster_nodes"] = addresses[:1]
     route(story, gateway, 1, "/a", {"limit-count": limit})
     for key in range(12):
         check(statuses(gateway, f"/a?k={key}", 4) == [200, 200, 200, 429], f"key {key}")
+
+
+def test_a_cluster_that_is_down_for_a_moment_is_waited_for(story):
+    node = story.add(Redis("--cluster-enabled", "yes", "--cluster-port", free_ports(1)[0]))
+    node.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+    eventually(lambda: serves_all_slots(node), "the cluster does not form")
+    gateway = story.gateway()
+    limit = {**COUNT, "policy": "redis-cluster", "redis_cluster_name": "c", "redis_timeout": 10000}
+    limit["redis_cluster_nodes"] = [f"127.0.0.1:{node.port}"]
+    route(story, gateway, 1, "/a", {"limit-count": limit})
+    check(statuses(gateway, "/a", 1) == [200], "a cluster that is well")
+    node.ask("CLUSTER", "DELSLOTS", "1")
+    eventually(lambda: not serves_all_slots(node), "the cluster does not go down")
+    healing = threading.Timer(0.3, node.ask, ["CLUSTER", "ADDSLOTS", "1"])
+    healing.start()
+    check(statuses(gateway, "/a", 3) == [200, 200, 429], "a cluster that is down for a moment")
+    healing.join()
 
 
 if __name__ == "__main__":
