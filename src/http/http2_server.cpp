@@ -4,7 +4,6 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/log.h"
 #include "http/http2_stream.h"
@@ -14,12 +13,6 @@ namespace {
 
 constexpr std::int32_t stream_window = 256 * 1024;
 constexpr std::int32_t connection_window = 1024 * 1024;
-constexpr std::size_t out_max = 64 * 1024;  // frames made before the socket has to take them
-// Of pings, settings, priorities, empty frames and resets together; a reset counts for several.
-constexpr double patience_max = 1000, patience_a_second = 100;
-constexpr unsigned cost_of_reset = 5;
-
-const std::uint8_t* bytes_of(const char* text) { return reinterpret_cast<const std::uint8_t*>(text); }
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
@@ -29,10 +22,12 @@ std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
 struct Http2Callbacks {
   static Http2Server& of(void* user) { return *static_cast<Http2Server*>(user); }
 
-  static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+  static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     const std::int32_t id = frame->hd.stream_id;
-    of(user).streams_[id] = std::make_unique<Http2Stream>(of(user), id);
+    auto& stream = of(user).streams_[id];
+    stream = std::make_unique<Http2Stream>(of(user), id);
+    nghttp2_session_set_stream_user_data(session, id, static_cast<Http2Flow*>(stream.get()));
     return 0;
   }
 
@@ -40,24 +35,10 @@ struct Http2Callbacks {
                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
                     void* user) {
     Http2Stream* stream = of(user).find(frame->hd.stream_id);
-    if (stream != nullptr && !stream->head_whole_)
-      stream->add_field(text_of(name, name_size), text_of(value, value_size));
-    return 0;
-  }
-
-  // Counts every frame, also those that nghttp2 reads over.
-  static int begin_frame(nghttp2_session* session, const nghttp2_frame_hd* head, void* user) {
-    unsigned cost = 0;
-    switch (head->type) {
-      case NGHTTP2_HEADERS:
-      case NGHTTP2_WINDOW_UPDATE: break;
-      case NGHTTP2_DATA:
-        cost = head->length == 0 && (head->flags & NGHTTP2_FLAG_END_STREAM) == 0 ? 1 : 0;
-        break;
-      case NGHTTP2_RST_STREAM: cost = cost_of_reset; break;
-      default: cost = 1; break;
-    }
-    if (!of(user).tolerates(cost)) nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (stream == nullptr) return 0;
+    const auto its_name = text_of(name, name_size), its_value = text_of(value, value_size);
+    if (!stream->head_whole_) stream->add_field(its_name, its_value);
+    else if (!stream->add_trailer(its_name, its_value)) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return 0;
   }
 
@@ -69,19 +50,7 @@ struct Http2Callbacks {
     stream->head_whole_ = true;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     stream->input_ended_ = true;
-    stream->changed(Http2Stream::Wait::input);
-    return 0;
-  }
-
-  static int data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* bytes,
-                  std::size_t size, void* user) {
-    Http2Stream* stream = of(user).find(id);
-    if (stream == nullptr) {  // nobody wants it any more
-      nghttp2_session_consume(session, id, size);
-      return 0;
-    }
-    stream->in_.append(text_of(bytes, size));
-    stream->changed(Http2Stream::Wait::input);
+    stream->input_.tell();
     return 0;
   }
 
@@ -90,36 +59,12 @@ struct Http2Callbacks {
     return 0;
   }
 
-  static ssize_t read_body(nghttp2_session*, std::int32_t id, std::uint8_t* into, std::size_t size,
-                           std::uint32_t* flags, nghttp2_data_source*, void* user) {
-    Http2Stream* stream = of(user).find(id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    const std::size_t count = std::min(size, stream->out_.size());
-    if (count == 0 && !stream->out_last_) return NGHTTP2_ERR_DEFERRED;
-    if (count > 0) std::memcpy(into, stream->out_.data(), count);
-    stream->out_.remove_prefix(count);
-    if (!stream->out_.empty()) return static_cast<ssize_t>(count);
-    if (stream->out_last_) {
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (stream->out_trailers_ != nullptr) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        stream->submit_trailers(*stream->out_trailers_);
-      }
-      stream->out_done_ = true;
-    }
-    stream->changed(Http2Stream::Wait::output);
-    return static_cast<ssize_t>(count);
-  }
-
   static const nghttp2_session_callbacks* all() {
     static const auto* made = [] {
-      nghttp2_session_callbacks* list = nullptr;
-      SLUICE_CHECK(nghttp2_session_callbacks_new(&list) == 0);
+      nghttp2_session_callbacks* list = Http2Server::common_callbacks();
       nghttp2_session_callbacks_set_on_begin_headers_callback(list, begin_headers);
       nghttp2_session_callbacks_set_on_header_callback(list, header);
-      nghttp2_session_callbacks_set_on_begin_frame_callback(list, begin_frame);
       nghttp2_session_callbacks_set_on_frame_recv_callback(list, frame_received);
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(list, data);
       nghttp2_session_callbacks_set_on_stream_close_callback(list, stream_closed);
       return list;
     }();
@@ -138,31 +83,22 @@ struct Http2Callbacks {
   }
 };
 
-ssize_t read_http2_body(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size,
-                        std::uint32_t* flags, nghttp2_data_source* source, void* user) {
-  return Http2Callbacks::read_body(session, id, into, size, flags, source, user);
-}
-
 Http2Server::Http2Server(net::Accepted accepted, std::string_view input, const ServerOptions& options,
                          Handler& handler)
-    : stream_(std::move(accepted.stream)),
+    : Http2Connection(std::move(accepted.stream), options.send_timeout),
       peer_(accepted.peer),
       local_(accepted.local),
       options_(options),
       handler_(handler),
-      input_(input),
-      patience_(patience_max),
-      patience_at_(stream_->loop().now()),
-      flush_timer_(stream_->loop(), &Http2Server::flush_due, this) {
+      input_(input) {
   SLUICE_CHECK(nghttp2_session_server_new2(&session_, Http2Callbacks::all(), this,
                                            Http2Callbacks::options()) == 0);
 }
 
 Http2Server::~Http2Server() {
-  writer_.reset();
+  stop_writing();
   dead_.clear();
   streams_.clear();
-  nghttp2_session_del(session_);
 }
 
 void Http2Server::begin() {
@@ -172,13 +108,13 @@ void Http2Server::begin() {
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options_.head.head_bytes_max}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings));
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, connection_window);
-  writer_.start(write_when_possible());
+  start_writing();
   flush_soon();
 }
 
 async::Task<> Http2Server::run() {
   begin();
-  bool good = input_.empty() || take(input_.data(), input_.size());
+  bool good = input_.empty() || read(input_.data(), input_.size());
   input_ = {};
   net::Buffer buffer;
   while (good && !over()) {
@@ -197,20 +133,19 @@ async::Task<> Http2Server::run() {
       broken_ = true;
       break;
     }
-    good = take(buffer.data(), static_cast<std::size_t>(count));
+    good = read(buffer.data(), static_cast<std::size_t>(count));
     buffer.release();
   }
   flush();
 }
 
-bool Http2Server::take(const char* bytes, std::size_t size) {
-  const ssize_t count = nghttp2_session_mem_recv(session_, bytes_of(bytes), size);
+bool Http2Server::read(const char* bytes, std::size_t size) {
+  const char* why = nullptr;
+  const bool good = take(bytes, size, why);
   start_ready();
-  wake_streams();
-  flush_soon();
-  if (count == static_cast<ssize_t>(size)) return true;
-  log::info("{}: HTTP/2: {}", peer_.text(), nghttp2_strerror(static_cast<int>(std::min<ssize_t>(count, 0))));
-  return false;
+  waits().resume_told();
+  if (!good) log::info("{}: HTTP/2: {}", peer_.text(), why);
+  return good;
 }
 
 void Http2Server::start_ready() {
@@ -222,17 +157,6 @@ void Http2Server::start_ready() {
     stream->life_.start(handler_.serve(*stream));
   }
   ready_.clear();
-}
-
-void Http2Server::wake_streams() {
-  for (std::size_t i = 0; i < woken_.size(); ++i) {
-    Http2Stream* stream = find(woken_[i]);
-    if (stream == nullptr || !stream->waiter_) continue;
-    stream->timer_.cancel();
-    stream->result_ = 0;
-    std::exchange(stream->waiter_, nullptr).resume();
-  }
-  woken_.clear();
 }
 
 Http2Stream* Http2Server::find(std::int32_t id) const {
@@ -251,7 +175,8 @@ void Http2Server::closed(Http2Stream& stream, std::uint32_t error) {
 void Http2Server::bury(Http2Stream& stream) {
   const auto found = streams_.find(stream.id_);
   if (found == streams_.end() || found->second.get() != &stream) return;  // on its way out already
-  if (!stream.in_.empty()) nghttp2_session_consume_connection(session_, stream.in_.size());
+  if (stream.waiting_bytes() > 0) nghttp2_session_consume_connection(session_, stream.waiting_bytes());
+  nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
   dead_.push_back(std::move(found->second));
   streams_.erase(found);
   flush_soon();
@@ -274,79 +199,12 @@ void Http2Server::drain() {
   flush_soon();
 }
 
-bool Http2Server::over() const {
-  const bool talks = nghttp2_session_want_read(session_) != 0 || nghttp2_session_want_write(session_) != 0;
-  return broken_ || !talks || (draining_ && streams_.empty());
-}
+bool Http2Server::over() const { return broken_ || wants_nothing() || (draining_ && streams_.empty()); }
 
-bool Http2Server::tolerates(unsigned cost) {
-  if (cost == 0) return true;
-  const Instant now = stream_->loop().now();
-  const double seconds = std::chrono::duration<double>(now - patience_at_).count();
-  patience_ = std::min(patience_max, patience_ + seconds * patience_a_second) - cost;
-  patience_at_ = now;
-  return patience_ >= 0;
-}
+void Http2Server::before_flush() { dead_.clear(); }
 
-// Frames of everything that happens in this batch leave in one write.
-void Http2Server::flush_soon() { flush_timer_.set(stream_->loop().now()); }
-
-void Http2Server::flush_due(void* self) {
-  auto& server = *static_cast<Http2Server*>(self);
-  server.dead_.clear();
-  server.flush();
-}
-
-void Http2Server::produce() {
-  const std::uint8_t* bytes = nullptr;
-  while (out_.size() < out_max) {
-    const ssize_t count = nghttp2_session_mem_send(session_, &bytes);
-    if (count <= 0) break;
-    out_.append(text_of(bytes, static_cast<std::size_t>(count)));
-  }
-}
-
-void Http2Server::flush() {
-  if (flushing_ || full_ || broken_) return;
-  flushing_ = true;
-  for (;;) {
-    if (out_from_ == out_.size()) {
-      out_.clear();
-      out_from_ = 0;
-      produce();
-      if (out_.empty()) break;
-    }
-    const iovec piece{out_.data() + out_from_, out_.size() - out_from_};
-    const ssize_t written = stream_->try_write(&piece, 1);
-    if (written == -EAGAIN) {
-      full_ = true;
-      break;
-    }
-    if (written < 0) {
-      broken_ = true;
-      break;
-    }
-    out_from_ += static_cast<std::size_t>(written);
-  }
-  flushing_ = false;
-  if (streams_.empty() && out_.empty()) out_.shrink_to_fit();  // an idle connection holds no memory
-  if (full_ && writer_waits_) std::exchange(writer_waits_, nullptr).resume();
-  wake_streams();
-  if (!full_ && over()) stream_->shutdown_write();
-}
-
-async::Task<> Http2Server::write_when_possible() {
-  for (;;) {
-    co_await Full(*this);
-    const ssize_t ready = co_await stream_->writable(after(stream_->loop().now(), options_.send_timeout));
-    full_ = false;
-    if (ready < 0) {
-      broken_ = true;
-      stream_->shutdown_write();
-      co_return;
-    }
-    flush();
-  }
+void Http2Server::after_flush() {
+  if (all_out() && over()) stream_->shutdown_write();
 }
 
 }  // namespace sluice::http

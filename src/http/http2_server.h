@@ -5,22 +5,19 @@
 // it. What a client may do at no cost of its own (resets, pings, settings, empty frames) is counted, and too
 // much of it ends the connection. Owned by a session; one loop.
 #pragma once
-#include <coroutine>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "async/child.h"
+#include "http/http2_connection.h"
 #include "http/server_connection.h"
-
-struct nghttp2_session;
 
 namespace sluice::http {
 
 class Http2Stream;
 
-class Http2Server {
+class Http2Server final : public Http2Connection {
  public:
   // Serves one stream, in a task that the stream owns; calls `ended` at its end.
   class Handler {
@@ -33,7 +30,7 @@ class Http2Server {
 
   // `input` is what was read of the connection already.
   Http2Server(net::Accepted accepted, std::string_view input, const ServerOptions& options, Handler& handler);
-  ~Http2Server();
+  ~Http2Server() override;
 
   // Until the connection ends. Its frame may be destroyed at any time.
   async::Task<> run();
@@ -42,7 +39,6 @@ class Http2Server {
   bool idle() const { return streams_.empty(); }
   void ended(Http2Stream& stream);
 
-  net::Stream& stream() { return *stream_; }
   const Endpoint& peer() const { return peer_; }
   const Endpoint& local() const { return local_; }
   const ServerOptions& options() const { return options_; }
@@ -51,47 +47,25 @@ class Http2Server {
  private:
   friend class Http2Stream;
   friend struct Http2Callbacks;
-  // Waits until a write found the socket full.
-  struct Full {
-    Http2Server& server;
-    bool await_ready() const { return server.full_; }
-    void await_suspend(std::coroutine_handle<> waiter) { server.writer_waits_ = waiter; }
-    void await_resume() const {}
-  };
   void begin();
-  bool take(const char* bytes, std::size_t size);
+  bool read(const char* bytes, std::size_t size);
   void start_ready();
-  void wake_streams();
-  void flush_soon();
-  void flush();
-  void produce();
-  async::Task<> write_when_possible();
+  void before_flush() override;
+  void after_flush() override;
   bool over() const;
   Http2Stream* find(std::int32_t id) const;
   void closed(Http2Stream& stream, std::uint32_t error);
   void bury(Http2Stream& stream);
-  // False when the client has done too much of what costs it nothing.
-  bool tolerates(unsigned cost);
-  static void flush_due(void* self);
 
-  std::unique_ptr<net::Stream> stream_;
   Endpoint peer_, local_;
   const ServerOptions& options_;
   Handler& handler_;
   std::string input_;
-  nghttp2_session* session_ = nullptr;
   std::unordered_map<std::int32_t, std::unique_ptr<Http2Stream>> streams_;
   std::vector<std::unique_ptr<Http2Stream>> dead_;  // destroyed when nothing of them can be running
-  std::vector<std::int32_t> ready_, woken_;  // to be started, and resumed, outside of nghttp2
-  std::string out_;             // frames that the socket has not taken
-  std::size_t out_from_ = 0;
+  std::vector<std::int32_t> ready_;  // to be started, outside of nghttp2
   std::uint32_t requests_ = 0;
-  double patience_ = 0;         // what is left of it
-  Instant patience_at_;
-  bool full_ = false, broken_ = false, draining_ = false, flushing_ = false;
-  std::coroutine_handle<> writer_waits_;
-  async::Timer flush_timer_;
-  async::Child writer_;         // last: destroyed first
+  bool draining_ = false;
 };
 
 }  // namespace sluice::http

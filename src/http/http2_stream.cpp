@@ -4,71 +4,37 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <cstring>
 
-#include "base/text.h"
 #include "http/head_writer.h"
+#include "http/http2_fields.h"
 
 namespace sluice::http {
 
-// http2_server.cpp
-ssize_t read_http2_body(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size,
-                        std::uint32_t* flags, nghttp2_data_source* source, void* user);
+// http2_connection.cpp
+ssize_t read_http2_output(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size,
+                          std::uint32_t* flags, nghttp2_data_source* source, void* user);
 
 namespace {
 
-constexpr HeaderMask written_here = hop_by_hop | mask(HeaderId::content_length);
-constexpr HeaderMask misplaced = written_here | mask(HeaderId::host, HeaderId::authorization,
-                                                     HeaderId::content_type);
+const nghttp2_nv* list_of(const Http2Fields& fields) {
+  return reinterpret_cast<const nghttp2_nv*>(fields.data());
+}
 
 bool fits_a_line(std::string_view text) {
   return std::ranges::none_of(text, [](unsigned char c) { return c <= ' ' || c == 0x7f; });
 }
 
-// The fields of a head or of trailers as nghttp2 wants them: names in lower case (RFC 9113 §8.2). Both are
-// copied when they are submitted.
-class FieldList {
- public:
-  FieldList(Arena& arena, std::size_t most) : arena_(arena), list_(arena.array<nghttp2_nv>(most)) {}
-
-  void add(std::string_view name, std::string_view value) {
-    const auto bytes = [](std::string_view text) {
-      return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
-    };
-    list_[count_++] = {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-    bytes_ += name.size() + value.size() + 2;
-  }
-  void add_all(const Headers& headers, HeaderMask skip) {
-    skip &= ~mask(HeaderId::other);
-    for (const Header& field : headers) {
-      if ((mask(field.id) & skip) != 0) continue;
-      char* name = arena_.text(field.name.size());
-      std::ranges::transform(field.name, name, lower);
-      add({name, field.name.size()}, field.value);
-    }
-  }
-  const nghttp2_nv* data() const { return list_; }
-  std::size_t size() const { return count_; }
-  std::size_t bytes() const { return bytes_; }
-
- private:
-  Arena& arena_;
-  nghttp2_nv* list_;
-  std::size_t count_ = 0, bytes_ = 0;
-};
-
 }  // namespace
 
 Http2Stream::Http2Stream(Http2Server& connection, std::int32_t id)
-    : connection_(connection),
-      id_(id),
-      number_(0),
-      timer_(connection.stream().loop(), &Http2Stream::timed_out, this) {}
+    : Http2Flow(connection, id), server_(connection) {
+  input_patience_ = connection.options().body_timeout;
+}
 
 // ---- the request ----
 
 void Http2Stream::add_field(std::string_view name, std::string_view value) {
-  const HeadLimits& limits = connection_.options().head;
+  const HeadLimits& limits = server_.options().head;
   const std::size_t size = method_.size() + target_.size() + authority_.size() + cookies_.size() +
                            fields_.size() + name.size() + value.size();
   if (too_large_ || size > limits.head_bytes_max || ++fields_count_ > limits.fields_max + 4) {
@@ -80,7 +46,7 @@ void Http2Stream::add_field(std::string_view name, std::string_view value) {
   else if (name == ":authority") authority_ = value;
   else if (name == "host" && authority_.empty()) authority_ = value;
   else if (name == "cookie") cookies_.append(cookies_.empty() ? "" : "; ").append(value);  // RFC 9113 §8.2.3
-  else if (!name.starts_with(':') && name != "host" && name != "te")
+  else if (!name.starts_with(':') && name != "host")
     fields_.append(name).append(": ").append(value).append("\r\n");
 }
 
@@ -93,7 +59,7 @@ void Http2Stream::write_head(net::Buffer& out) const {
 }
 
 async::Task<ServerSide::Head> Http2Stream::read_head(Request& request) {
-  const ServerOptions& options = connection_.options();
+  const ServerOptions& options = server_.options();
   refusal_ = {};
   if (too_large_) refusal_ = {Parsed::refused, 0, 431, "a head that is too large"};
   else if (!fits_a_line(method_) || !fits_a_line(target_) || !fits_a_line(authority_))
@@ -110,8 +76,8 @@ async::Task<ServerSide::Head> Http2Stream::read_head(Request& request) {
     return Head::refused;
   }
   length_known_ = request.headers.has(HeaderId::content_length);
-  if (!length_known_ && input_ended_) {
-    request.content_length = static_cast<std::int64_t>(in_.size());
+  if (!length_known_ && input_ended_ && !has_trailers()) {
+    request.content_length = static_cast<std::int64_t>(waiting_bytes());
     length_known_ = true;
   } else if (!length_known_) {
     request.content_length = unknown_length;
@@ -121,74 +87,60 @@ async::Task<ServerSide::Head> Http2Stream::read_head(Request& request) {
     return Head::refused;
   }
   wants_continue_ = request.expects_continue;
+  arena_ = &request.arena;
   if (request.content_length != 0) request.body = this;
   return Head::ready;
 }
 
 std::optional<std::string_view> Http2Stream::whole() const {
-  if (!input_ended_ || !length_known_ || body_bytes_ > 0) return std::nullopt;
-  return in_;
+  if (!length_known_) return std::nullopt;
+  return Http2Flow::whole();
 }
 
-async::Task<Result<std::string_view>> Http2Stream::next() {
-  if (!in_.empty()) return take_input();
-  if (input_ended_) return Result<std::string_view>(std::string_view());
-  return wait_next();
-}
-
-// The window opens again for what is taken.
-Result<std::string_view> Http2Stream::take_input() {
-  taken_.swap(in_);
-  in_.clear();
-  body_bytes_ += taken_.size();
-  nghttp2_session_consume(connection_.session_, id_, taken_.size());
-  connection_.flush_soon();
-  const auto most = connection_.options().body_bytes_max;
-  if (most > 0 && body_bytes_ > static_cast<std::uint64_t>(most))
+Result<> Http2Stream::admit(std::uint64_t bytes) const {
+  const auto most = server_.options().body_bytes_max;
+  if (most > 0 && bytes > static_cast<std::uint64_t>(most))
     return fail(ErrorKind::limit, "a body of more than " + std::to_string(most) + " bytes", Fault::client);
-  return std::string_view(taken_);
+  return {};
 }
 
-async::Task<Result<std::string_view>> Http2Stream::wait_next() {
-  if (std::exchange(wants_continue_, false) && !response_begun_) {
-    std::uint8_t name[] = ":status", value[] = "100";
-    const nghttp2_nv status{name, value, 7, 3, NGHTTP2_NV_FLAG_NONE};
-    nghttp2_submit_headers(connection_.session_, NGHTTP2_FLAG_NONE, id_, nullptr, &status, 1, nullptr);
-    connection_.flush_soon();
-  }
-  while (in_.empty() && !input_ended_) {
-    Change change(*this, Wait::input, connection_.options().body_timeout);
-    const ssize_t told = co_await change;
-    if (told < 0) co_return fail(ErrorKind::timeout, "no byte of the body came in time", Fault::client);
-  }
-  if (in_.empty()) co_return std::string_view();
-  co_return take_input();
+void Http2Stream::before_wait() {
+  if (!std::exchange(wants_continue_, false) || response_begun_) return;
+  std::uint8_t name[] = ":status", value[] = "100";
+  const nghttp2_nv status{name, value, 7, 3, NGHTTP2_NV_FLAG_NONE};
+  nghttp2_submit_headers(server_.session(), NGHTTP2_FLAG_NONE, id_, nullptr, &status, 1, nullptr);
+  server_.flush_soon();
+}
+
+Error Http2Stream::broken_input(ssize_t told) const {
+  if (told == 0) return gone();
+  return {ErrorKind::timeout, Fault::client, "no byte of the body came in time", false};
 }
 
 // ---- the response ----
 
 Result<> Http2Stream::submit(const Request& request, const Response& response, bool with_body) {
-  FieldList fields(request.arena, response.headers.size() + 5);
-  fields.add(":status", digits_of(response.status));
+  Http2Fields fields(request.arena, response.headers.size() + 5);
+  fields.field(":status", digits_of(response.status));
   const Header* server = response.headers.find(HeaderId::server);
   const bool own_server = server == nullptr || server->raw;  // an upstream's name is not ours to show
-  fields.add_all(response.headers, written_here | (own_server ? mask(HeaderId::server) : 0));
-  const std::string& name = connection_.options().server_header;
-  if (own_server && !name.empty()) fields.add("server", name);
-  if (!response.headers.has(HeaderId::date)) fields.add("date", http_date(connection_.stream().loop()));
+  fields.fields(response.headers, not_in_http2 | (own_server ? mask(HeaderId::server) : 0));
+  const std::string& name = server_.options().server_header;
+  if (own_server && !name.empty()) fields.field("server", name);
+  if (!response.headers.has(HeaderId::date)) fields.field("date", http_date(server_.loop()));
   if (response.content_length >= 0 && response.status != 204)
-    fields.add("content-length", request.arena.copy(std::to_string(response.content_length)));
+    fields.field("content-length", request.arena.copy(std::to_string(response.content_length)));
   nghttp2_data_provider body{};
-  body.read_callback = read_http2_body;
+  body.read_callback = read_http2_output;
   response_begun_ = true;
-  const int done = nghttp2_submit_response(connection_.session_, id_, fields.data(), fields.size(),
+  const int done = nghttp2_submit_response(server_.session(), id_, list_of(fields), fields.size(),
                                            with_body ? &body : nullptr);
-  if (done != 0 || closed_) return std::unexpected(gone(Fault::client));
+  if (done != 0 || closed_) return std::unexpected(gone());
   return {};
 }
 
-Error Http2Stream::gone(Fault fault) const {
-  return {ErrorKind::reset, fault, "the client has given the stream up", false};
+Error Http2Stream::gone() const {
+  return {ErrorKind::reset, Fault::client, "the client has given the stream up", false};
 }
 
 async::Task<Result<>> Http2Stream::send(const Request& request, Response& response, Sent& sent) {
@@ -207,15 +159,14 @@ async::Task<Result<>> Http2Stream::send(const Request& request, Response& respon
   }
   auto submitted = submit(request, response, streams || !content.empty());
   if (!submitted) return submitted;
-  connection_.flush_soon();
+  server_.flush_soon();
   sent.head_sent = true;
   if (streams) return send_body(response, sent);
   if (content.empty()) {
     out_done_ = true;
     return Result<>();
   }
-  out_last_ = true;
-  return hand_out(content, sent);
+  return send_piece(content, true, nullptr, sent);
 }
 
 async::Task<Result<>> Http2Stream::send_body(Response& response, Sent& sent) {
@@ -224,77 +175,30 @@ async::Task<Result<>> Http2Stream::send_body(Response& response, Sent& sent) {
     auto piece = co_await pulled;
     if (!piece) co_return std::unexpected(std::move(piece.error()));  // the stream is reset
     more = !piece->empty() && !response.body->ended();
-    if (!more) {
-      out_last_ = true;
-      out_trailers_ = response.body->trailers();
-    }
-    auto handed = co_await hand_out(*piece, sent);
+    auto handed = co_await send_piece(*piece, !more, more ? nullptr : response.body->trailers(), sent);
     if (!handed) co_return handed;
   }
   co_return Result<>();
 }
 
-// Comes back when the client's windows have let all of the piece out.
-async::Task<Result<>> Http2Stream::hand_out(std::string_view piece, Sent& sent) {
-  out_ = piece;
-  nghttp2_session_resume_data(connection_.session_, id_);
-  connection_.flush_soon();
-  while (!out_.empty() || (out_last_ && !out_done_)) {
-    Change change(*this, Wait::output, connection_.options().send_timeout);
-    const ssize_t told = co_await change;
-    if (told < 0) {
-      out_ = {};
-      co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
-    }
-  }
+async::Task<Result<>> Http2Stream::send_piece(std::string_view piece, bool last, const Headers* trailers,
+                                              Sent& sent) {
+  const ssize_t handed = co_await hand_out(piece, last, trailers, server_.options().send_timeout);
+  if (handed == -ETIMEDOUT)
+    co_return fail(ErrorKind::timeout, "the client took nothing of the response in time", Fault::client);
+  if (handed < 0) co_return std::unexpected(gone());
   sent.bytes += piece.size();
   sent.body_bytes += piece.size();
   co_return Result<>();
 }
 
-void Http2Stream::submit_trailers(const Headers& trailers) {
-  FieldList fields(trailers.arena(), trailers.size());
-  fields.add_all(trailers, misplaced);
-  nghttp2_submit_trailer(connection_.session_, id_, fields.data(), fields.size());
-}
-
 async::Task<Result<>> Http2Stream::send_interim(const Response& response) {
-  FieldList fields(response.headers.arena(), response.headers.size() + 1);
-  fields.add(":status", digits_of(response.status));
-  fields.add_all(response.headers, written_here);
-  nghttp2_submit_headers(connection_.session_, NGHTTP2_FLAG_NONE, id_, nullptr, fields.data(), fields.size(),
+  Http2Fields fields(response.headers.arena(), response.headers.size() + 1);
+  fields.field(":status", digits_of(response.status)).fields(response.headers, not_in_http2);
+  nghttp2_submit_headers(server_.session(), NGHTTP2_FLAG_NONE, id_, nullptr, list_of(fields), fields.size(),
                          nullptr);
-  connection_.flush_soon();
+  server_.flush_soon();
   return Result<>();
-}
-
-// ---- waiting ----
-
-Http2Stream::Change::Change(Http2Stream& stream, Wait what, Duration patience)
-    : stream_(stream), what_(what), patience_(patience) {}
-
-Http2Stream::Change::~Change() {
-  stream_.waiter_ = nullptr;
-  stream_.waits_for_ = Wait::none;
-  stream_.timer_.cancel();
-}
-
-void Http2Stream::Change::await_suspend(std::coroutine_handle<> waiter) {
-  stream_.waiter_ = waiter;
-  stream_.waits_for_ = what_;
-  stream_.timer_.set(after(stream_.connection_.stream().loop().now(), patience_));
-}
-
-// The connection resumes it when it is out of nghttp2.
-void Http2Stream::changed(Wait what) {
-  if (waits_for_ == what) connection_.woken_.push_back(id_);
-}
-
-void Http2Stream::timed_out(void* self) {
-  auto& stream = *static_cast<Http2Stream*>(self);
-  if (!stream.waiter_) return;
-  stream.result_ = -ETIMEDOUT;
-  std::exchange(stream.waiter_, nullptr).resume();
 }
 
 }  // namespace sluice::http

@@ -14,19 +14,14 @@ import subprocess
 import sys
 import time
 
+from http2_frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE
+from http2_frames import PRIORITY, RST, SETTINGS, frame, frames_in
 from papers import Authority
 from story import check, eventually, put, run
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 9
-END_STREAM, END_HEADERS = 1, 4
 # GET / http localhost, by the static table and literals that are not indexed.
 REQUEST = b"\x82\x86\x84\x41\x09localhost"
 RESIDENT_MAX = 60e6  # bytes that an attack may add
-
-
-def frame(kind, flags, stream, payload=b""):
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
 def with_route(story, config=None, **behaviour):
@@ -161,15 +156,6 @@ def test_goaway_behind_keepalive_requests(story):
     came, _ = hostile(gateway, lambda _: wire)
     kinds = frames_in(came)
     check(kinds.count(GOAWAY) == 1 and kinds.count(HEADERS) == 5, kinds)
-
-
-def frames_in(wire):
-    kinds = []
-    while len(wire) >= 9:
-        size = int.from_bytes(wire[:3], "big")
-        kinds.append(wire[3])
-        wire = wire[9 + size :]
-    return kinds
 
 
 def test_rapid_reset(story):
