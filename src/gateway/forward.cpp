@@ -37,14 +37,21 @@ void Forward::begin(const RouteTarget& target, const Destination& destination) {
   destination_ = &destination;
   upstream_ = destination.upstream.get();
   timeouts_ = target.has_timeouts ? target.timeouts : upstream_->timeouts;
-  if (x_.upstream.scheme.empty() || upstream_->secure)
+  if (upstream_->grpc) x_.upstream.scheme = upstream_->secure ? "grpcs" : "grpc";
+  else if (x_.upstream.scheme.empty() || upstream_->secure)
     x_.upstream.scheme = upstream_->secure ? "https" : "http";
   begun_ = worker_.loop.now();
 }
 
-// All of it in one frame: what waits a thousand times a second is touched as little as can be.
 plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& destination) {
   begin(target, destination);
+  // A switch of protocols is HTTP/1.1's (RFC 9110 §7.8).
+  const bool switches = x_.request.upgrade && target.websocket && !upstream_->grpc;
+  return upstream_->http2 && !switches ? ask_http2() : ask_http1();
+}
+
+// All of it in one frame: what waits a thousand times a second is touched as little as can be.
+plugin::VerdictTask Forward::ask_http1() {
   bool fresh = false;  // the same peer once more, on a connection of its own
   for (const Peer* peer = pick(); peer != nullptr;) {
     take_connection(*peer, fresh);
@@ -123,7 +130,8 @@ std::uint32_t Forward::hash_key() const {
 bool Forward::may_retry(const Error& error) const {
   if (error.fault == Fault::client || error.kind == ErrorKind::limit) return false;
   if (body_begun_) return false;
-  const bool nothing_sent = error.kind == ErrorKind::refused || connection_ == nullptr;
+  const bool nothing_sent =
+      error.kind == ErrorKind::refused || (connection_ == nullptr && call_ == nullptr);
   return nothing_sent || http::idempotent(x_.request.method_id);
 }
 
@@ -327,14 +335,20 @@ plugin::Verdict Forward::refusal(const Error& error) {
   const int status = status_of(error);
   upload_.reset();  // the client's stream is for others to read from now on
   if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
+  if (call_ != nullptr) call_->give_up();
   return plugin::reply(status);
 }
 
+bool Forward::has_uploaded() const {
+  return !body_begun_ || (upload_.ended() && upload_result_ && x_.request.body->ended());
+}
+
 void Forward::finish() {
+  if (call_ != nullptr) return finish_http2();
   if (connection_ == nullptr) return;
   x_.upstream.response_time = worker_.loop.now() - attempt_started_;
   if (connection_->body() != nullptr) x_.upstream.bytes_received = connection_->body()->bytes_read();
-  const bool uploaded = !body_begun_ || (upload_.ended() && upload_result_ && x_.request.body->ended());
+  const bool uploaded = has_uploaded();
   upload_.reset();
   const bool reusable = uploaded && !upgraded_ && connection_->reusable();
   if (!uploaded) client_.stop_after_this();
@@ -356,6 +370,7 @@ void Forward::release() {
       upstream_->balancer->finished(*peer_, *state, x_.upstream.header_time, worker_.loop.now());
   }
   if (connection_ != nullptr) worker_.loop.dispose(std::move(connection_));
+  if (call_ != nullptr) call_->give_up();
 }
 
 }  // namespace sluice::gateway

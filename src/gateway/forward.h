@@ -8,8 +8,10 @@
 #include "async/child.h"
 #include "gateway/snapshot.h"
 #include "http/client_connection.h"
+#include "http/http2_call.h"
 #include "http/server_connection.h"
 #include "plugin/exchange.h"
+#include "upstream/http2_pool.h"
 
 namespace sluice::gateway {
 
@@ -37,6 +39,7 @@ class Forward {
 
  private:
   void begin(const RouteTarget& target, const Destination& destination);
+  plugin::VerdictTask ask_http1();
   void take_connection(const upstream::Peer& peer, bool fresh);
   async::Task<Result<>> connect(const upstream::Peer& peer);
   Error explained(Error error) const;
@@ -57,6 +60,16 @@ class Forward {
   void report(const upstream::Peer& peer, const Result<>& outcome);
   void note_attempt(const upstream::Peer& peer, const Result<>& outcome);
   plugin::Verdict refusal(const Error& error);
+  bool has_uploaded() const;
+
+  // ---- forward_http2.cpp ----
+  plugin::VerdictTask ask_http2();
+  async::Task<Result<http::Http2Client*>> connect_http2(const upstream::Peer& peer);
+  Result<> send_http2(const upstream::Peer& peer, http::Http2Client& connection);
+  async::Task<> upload_http2();
+  Result<> look_at_call(ssize_t told) const;
+  Result<> take_http2_response();
+  void finish_http2();
 
   plugin::Exchange& x_;
   Worker& worker_;
@@ -69,8 +82,10 @@ class Forward {
   const upstream::Peer** tried_ = nullptr;  // in the arena
   std::size_t tried_count_ = 0;
   std::unique_ptr<http::ClientConnection> connection_;
+  http::Http2Call* call_ = nullptr;  // over HTTP/2, instead of the connection; in the arena
   net::Buffer response_memory_;  // the response's head stands here
   Instant begun_, attempt_started_;
+  Instant deadline_ = never;  // of a gRPC call
   bool reused_ = false;
   bool upgraded_ = false;
   bool in_flight_ = false;  // the balancer was told that a request began

@@ -5,6 +5,7 @@
 #include "gateway/client_address.h"
 #include "gateway/client_certificate.h"
 #include "gateway/forward.h"
+#include "gateway/grpc.h"
 #include "gateway/replies.h"
 #include "gateway/session.h"
 #include "gateway/tunnel.h"
@@ -253,7 +254,10 @@ async::Task<bool> serve(Session& session, http::ServerSide& client) {
   if (verdict != nullptr) use_reply(x, *verdict);
   if (x.response.status == status_client_gone) co_return false;
   run_response_phases(s);
+  const int status = x.response.status;
+  if (x.source == plugin::ResponseSource::gateway && is_grpc_call(x.request)) answer_grpc(x);
   auto sent = co_await client.send(x.request, x.response, s.sent);
+  x.response.status = status;  // what is logged and counted
   if (!s.forward.upgraded()) s.forward.finish();
   if (!sent) {
     log::info("{} {}: the response broke off: {}", x.request.method, x.request.target, sent.error().what);

@@ -4,6 +4,7 @@
 #pragma once
 #include <string_view>
 
+#include "http/http2_fields.h"
 #include "net/buffer.h"
 #include "plugin/exchange.h"
 #include "upstream/upstream.h"
@@ -15,5 +16,9 @@ std::string_view upstream_host(const plugin::Exchange& x, const upstream::Upstre
                                const upstream::Peer& peer);
 void write_proxy_head(plugin::Exchange& x, const upstream::Upstream& upstream, const upstream::Peer& peer,
                       bool websocket, net::Buffer& out);
+// The same for HTTP/2. `fields` has room for what the request has and for `proxy_fields_max` more.
+inline constexpr std::size_t proxy_fields_max = 12;
+void add_proxy_fields(plugin::Exchange& x, const upstream::Upstream& upstream, const upstream::Peer& peer,
+                      http::Http2Fields& fields);
 
 }  // namespace sluice::gateway

@@ -20,6 +20,7 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
       settings_(settings),
       retired_(std::move(retired)),
       pool_(the_loop),
+      http2_pool_(the_loop, network),
       access_log_(the_loop, settings) {
   body_limits = settings.body_limits;
   https_port = settings.https_port;

@@ -13,6 +13,7 @@
 #include "net/tls_front.h"
 #include "net/tls_sessions.h"
 #include "plugin/worker.h"
+#include "upstream/http2_pool.h"
 #include "upstream/pool.h"
 
 namespace sluice::gateway {
@@ -84,6 +85,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   net::Network& network() { return network_; }
   const Settings& settings() const { return settings_; }
   upstream::Pool& pool() { return pool_; }
+  upstream::Http2Pool& http2_pool() { return http2_pool_; }
   std::unique_ptr<upstream::BalancerState>& balancer_state(std::uint64_t local_key) {
     const bool full = balancers_.size() >= balancers_max && !balancers_.contains(local_key);
     if (full) balancers_.clear();  // mostly of upstreams long gone
@@ -109,6 +111,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   std::shared_ptr<net::TlsSessions> tls_sessions_ = std::make_shared<net::TlsSessions>();
   std::shared_ptr<const net::TlsContext> outbound_tls_[2];  // made on first use
   upstream::Pool pool_;
+  upstream::Http2Pool http2_pool_;
   AccessLog access_log_;
   std::unordered_map<std::uint64_t, std::unique_ptr<upstream::BalancerState>> balancers_;
   std::unique_ptr<Pinned> current_;

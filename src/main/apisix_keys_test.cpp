@@ -19,7 +19,7 @@ struct Key {
 constexpr Key keys[] = {
     {"apisix.node_listen", "[9080]"},
     {"apisix.node_listen", "[{ip: 127.0.0.2, port: 9081}]"},
-    {"apisix.node_listen", "[{port: 9082, enable_http2: true}]", Told::a_warning},
+    {"apisix.node_listen", "[{port: 9082, enable_http2: true}]"},
     {"apisix.enable_admin", "true"},
     {"apisix.enable_dev_mode", "false"},
     {"apisix.enable_reuseport", "true"},

@@ -110,9 +110,9 @@ void note_missing_keyring(const Config& config, json::Findings& findings) {
 void read_apisix(Section apisix, Config& config) {
   bool ipv6 = true;
   apisix.flag("enable_ipv6", ipv6);
+  apisix.flag("enable_http2", config.gateway.http2);
   read_node_listen(apisix, ipv6, config);
   read_ssl(apisix.section("ssl"), ipv6, config);
-  apisix.flag("enable_http2", config.gateway.http2);
   config.gateway.tls.http2 = config.gateway.http2;
   read_proxy_mode(apisix, config);
   std::string mode = "radixtree_host_uri";

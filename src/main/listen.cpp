@@ -29,7 +29,9 @@ class Places {
     const auto* port = item.find("port");
     if (!item.is_object() || (port != nullptr && !port->is_integer()))
       return section_.problem(key_, "must be a port, or a list of ports or of {ip, port}");
-    warn_of(item, "enable_http2", "asks for enable_http2: it is a key of apisix, for every port");
+    if (!config_.gateway.http2)
+      warn_of(item, "enable_http2",
+              "asks for enable_http2, which apisix.enable_http2 switches off for every port");
     warn_of(item, "enable_http3", "asks for enable_http3: this version does not speak it to clients");
     const std::int64_t number = port == nullptr ? default_port_ : port->as_int();
     const std::string_view ip = item.text("ip");

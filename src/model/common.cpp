@@ -99,6 +99,10 @@ bool Codec<model::PluginConfigs>::read(const Value& in, model::PluginConfigs& ou
       out.list.emplace_back(name, config);
       continue;
     }
+    if (config.is_array() && config.as_array().empty()) {  // what Lua makes of an empty table
+      out.list.emplace_back(name, Value::object({}));
+      continue;
+    }
     good = reader.fail_plainly(
         name, fmt::format("must be the plugin's configuration, an object, not {}", name_of(config.kind())),
         fmt::format("invalid plugin conf {} for plugin [{}]", dump(config), name));

@@ -33,6 +33,7 @@ const Case cases[]{
      R"(invalid configuration: property "uri" validation failed: string too short, expected at least )"
      R"(1, got 0)"},
     {"routes", R"({"uri":"/","plugins":{"x":1}})", "invalid plugin conf 1 for plugin [x]"},
+    {"routes", R"({"uri":"/","plugins":{"x":[]}})", ""},
     {"routes", R"({"uri":"/","host":"a","hosts":["b"],"plugins":{}})",
      "only one of host or hosts is allowed"},
     {"routes", R"({"uri":"/","remote_addr":"127.0.0.300","plugins":{}})",
@@ -101,9 +102,14 @@ const Case cases[]{
      R"(invalid configuration: property "checks" validation failed: property "active" validation )"
      R"(failed: property "healthy" validation failed: property "successes" validation failed: )"
      R"(expected 255 to be at most 254)"},
-    {"upstreams", R"({"nodes":{"a":1},"scheme":"grpc"})",
-     R"(invalid configuration: property "scheme" validation failed: grpc is not spoken by this )"
-     R"(version: use http or https)"},
+    {"upstreams", R"({"nodes":{"a":1},"scheme":"kafka"})",
+     R"(invalid configuration: property "scheme" validation failed: kafka is not spoken by this )"
+     R"(version: use http, https, grpc or grpcs)"},
+    {"upstreams", R"({"nodes":{"a":1},"scheme":"grpcs"})", ""},
+    {"upstreams", R"({"nodes":{"a":1},"http_version":"2"})", ""},
+    {"upstreams", R"({"nodes":{"a":1},"scheme":"grpc","http_version":"2"})",
+     R"(invalid configuration: property "http_version" validation failed: is for the )"
+     R"(schemes http and https)"},
     {"consumers", R"({"plugins":{}})", R"(invalid configuration: property "username" is required)"},
     {"consumers", R"({"username":"a b"})",
      R"(invalid configuration: property "username" validation failed: failed to match pattern )"

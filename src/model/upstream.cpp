@@ -33,6 +33,10 @@ json::Names enum_names(Scheme) {
   static constexpr std::string_view names[]{"http", "https", "grpc", "grpcs", "tcp", "tls", "udp", "kafka"};
   return names;
 }
+json::Names enum_names(HttpVersion) {
+  static constexpr std::string_view names[]{"1.1", "2"};
+  return names;
+}
 json::Names enum_names(CheckType) {
   static constexpr std::string_view names[]{"http", "https", "tcp"};
   return names;
@@ -171,6 +175,10 @@ void Upstream::describe(json::Fields& field) {
   field("retry_timeout", retry_timeout, "Seconds for all tries together; 0: no limit.").at_least(0);
   field("timeout", timeout, "Seconds for each step.");
   field("scheme", scheme, "How the servers are spoken to.");
+  field("http_version", http_version,
+        "With scheme http or https: the version of HTTP that is spoken to the servers. 2 asks them many "
+        "requests "
+        "at once over few connections; with http they have to speak it without an upgrade. An extension.");
   field("pass_host", pass_host, "Which Host header the servers get.");
   field("upstream_host", upstream_host, "With pass_host rewrite: that Host header.").pattern(host_pattern);
   field("checks", checks, "Health checks.");
@@ -183,8 +191,11 @@ void Upstream::describe(json::Fields& field) {
   if (!field.reading()) return;
   field.check(field.has("nodes") || field.has("service_name"), "nodes", "is required",
               "value should match only one schema, but matches none");
-  field.check(scheme == Scheme::http || scheme == Scheme::https, "scheme",
-              fmt::format("{} is not spoken by this version: use http or https",
+  const bool plain_http = scheme == Scheme::http || scheme == Scheme::https;
+  const bool spoken = plain_http || scheme == Scheme::grpc || scheme == Scheme::grpcs;
+  field.check(!http_version || plain_http, "http_version", "is for the schemes http and https");
+  field.check(spoken, "scheme",
+              fmt::format("{} is not spoken by this version: use http, https, grpc or grpcs",
                           enum_names(scheme)[static_cast<std::size_t>(scheme)]));
   field.check_plainly(pass_host != PassHost::rewrite || !upstream_host.empty(), "upstream_host",
                       "is required when pass_host is rewrite",

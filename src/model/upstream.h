@@ -12,11 +12,13 @@ enum class Balancer : std::uint8_t { roundrobin, chash, least_conn, ewma };
 enum class HashOn : std::uint8_t { vars, header, cookie, consumer, vars_combinations };
 enum class PassHost : std::uint8_t { pass, node, rewrite };
 enum class Scheme : std::uint8_t { http, https, grpc, grpcs, tcp, tls, udp, kafka };
+enum class HttpVersion : std::uint8_t { http1, http2 };
 enum class CheckType : std::uint8_t { http, https, tcp };
 json::Names enum_names(Balancer);
 json::Names enum_names(HashOn);
 json::Names enum_names(PassHost);
 json::Names enum_names(Scheme);
+json::Names enum_names(HttpVersion);
 json::Names enum_names(CheckType);
 
 // One server. Without a port the scheme's is meant (80, 443).
@@ -119,6 +121,7 @@ struct Upstream : Common {
   json::Seconds retry_timeout;          // for all tries together; 0: no limit
   std::optional<Timeout> timeout;
   Scheme scheme = Scheme::http;
+  std::optional<HttpVersion> http_version;  // with http and https; grpc is always HTTP/2
   PassHost pass_host = PassHost::pass;
   std::string upstream_host;  // with pass_host rewrite
   std::optional<Checks> checks;

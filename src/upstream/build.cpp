@@ -11,7 +11,12 @@ namespace {
 
 constexpr std::int64_t weight_max = 1'000'000'000'000;  // sums of many stay within 64 bits
 
-bool is_secure(model::Scheme scheme) { return scheme == model::Scheme::https; }
+bool is_secure(model::Scheme scheme) {
+  return scheme == model::Scheme::https || scheme == model::Scheme::grpcs;
+}
+bool is_grpc(model::Scheme scheme) {
+  return scheme == model::Scheme::grpc || scheme == model::Scheme::grpcs;
+}
 
 std::uint16_t port_of(const model::Node& node, const model::Upstream& written) {
   if (node.port) return *node.port;
@@ -65,6 +70,11 @@ Result<> set_tls(const model::Upstream& written, const BuildOptions& options, Up
   auto context = net::TlsContext::client(client);
   if (!context) return std::unexpected(context.error());
   made.tls = std::move(*context);
+  if (!made.http2) return {};
+  client.http2 = true;
+  context = net::TlsContext::client(client);
+  if (!context) return std::unexpected(context.error());
+  made.tls_http2 = std::move(*context);
   return {};
 }
 
@@ -89,6 +99,8 @@ Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, st
   made->hash_on = written.hash_on;
   made->hash_key = written.key;
   made->secure = is_secure(written.scheme);
+  made->grpc = is_grpc(written.scheme);
+  made->http2 = made->grpc || written.http_version == model::HttpVersion::http2;
   made->pass_host = written.pass_host;
   made->upstream_host = written.upstream_host;
   made->retry_timeout = written.retry_timeout;

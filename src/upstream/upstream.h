@@ -72,8 +72,11 @@ struct Upstream {
   model::Balancer type = model::Balancer::roundrobin;
   model::HashOn hash_on = model::HashOn::vars;
   std::string hash_key;
-  bool secure = false;          // https
-  std::shared_ptr<const net::TlsContext> tls;  // when secure
+  bool secure = false;          // https, grpcs
+  bool http2 = false;           // grpc, grpcs, or asked for by http_version
+  bool grpc = false;
+  std::shared_ptr<const net::TlsContext> tls;  // when secure, for HTTP/1.1
+  std::shared_ptr<const net::TlsContext> tls_http2;  // when both
   model::PassHost pass_host = model::PassHost::pass;
   std::string upstream_host;
   int retries = 0;              // asks after the first
