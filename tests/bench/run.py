@@ -15,10 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import control_plane
 import figures
+import http2_figures
 import tls_figures
 
-ALL = {**figures.ALL, **control_plane.ALL, **tls_figures.ALL}
-GOALS = {**figures.GOALS, **control_plane.GOALS, **tls_figures.GOALS}
+ALL = {**figures.ALL, **control_plane.ALL, **tls_figures.ALL, **http2_figures.ALL}
+GOALS = {**figures.GOALS, **control_plane.GOALS, **tls_figures.GOALS, **http2_figures.GOALS}
 FLOORS = control_plane.FLOORS
 
 TOP = Path(__file__).resolve().parent.parent.parent
