@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "http/bytes.h"
@@ -69,17 +70,27 @@ constexpr std::array known{
 constexpr std::size_t longest_known = 19;
 constexpr std::size_t places = 256;
 
-// Three of its letters and its length tell a known name from the others.
-constexpr std::size_t place_of(std::string_view name, unsigned factor) {
-  const auto letter = [name](std::size_t at) { return static_cast<unsigned>((name[at] | 0x20) & 0xff); };
-  const unsigned mixed = letter(0) | letter(name.size() - 1) << 8 | letter(name.size() * 3 / 4) << 16 |
-                         static_cast<unsigned>(name.size()) << 24;
-  return (mixed * factor >> 16) % places;
+// Its last four letters and its length tell a known name from the others.
+using Tail = std::uint32_t;
+constexpr std::size_t place_of(Tail tail, std::size_t size, std::uint32_t factor) {
+  return ((tail | 0x20202020) + static_cast<std::uint32_t>(size)) * factor >> 24;
+}
+static_assert(places == 1 << 8);
+
+// The tail of a name of any length, letter by letter.
+constexpr Tail tail_of(std::string_view name) {
+  Tail tail = 0;
+  for (std::size_t i = 0; i < std::min(name.size(), sizeof tail); ++i)
+    tail = tail << 8 | static_cast<unsigned char>(name[name.size() - 1 - i]);
+  return std::endian::native == std::endian::little ? tail : __builtin_bswap32(tail);
+}
+constexpr std::size_t place_of(std::string_view name, std::uint32_t factor) {
+  return place_of(tail_of(name), name.size(), factor);
 }
 
 // A factor under which no two known names fall into one place: found when this is compiled.
 constexpr unsigned perfect_factor = [] {
-  for (unsigned factor = 0x9E3779B1; factor != 0x9E3779B1 + 8000 * 2; factor += 2) {
+  for (std::uint32_t factor = 0x9E3779B1; factor != 0x9E3779B1 + 8000 * 2; factor += 2) {
     std::array<bool, places> taken{};
     bool clash = false;
     for (const Known& k : known) {
@@ -96,7 +107,8 @@ static_assert(perfect_factor != 0);
 
 // What the names are compared with, packed: a request looks up a dozen, and each look should find its line.
 struct alignas(32) Candidate {
-  std::array<char, 30> name{};  // in lower case, padded
+  std::array<char, 28> name{};  // in lower case, padded
+  std::uint16_t first = 0;      // a bit for each of the first sixteen letters
   std::uint8_t size = 0;
   HeaderId id = HeaderId::other;
 };
@@ -107,6 +119,8 @@ constexpr auto candidates = [] {
   for (std::size_t i = 0; i < known.size(); ++i) {
     std::ranges::copy(known[i].name, table[i + 1].name.begin());
     table[i + 1].size = static_cast<std::uint8_t>(known[i].name.size());
+    table[i + 1].first =
+        static_cast<std::uint16_t>((1u << std::min<std::size_t>(known[i].name.size(), 16)) - 1);
     table[i + 1].id = known[i].id;
   }
   return table;
@@ -118,11 +132,6 @@ constexpr auto by_place = [] {
     table[place_of(known[i].name, perfect_factor)] = static_cast<std::uint8_t>(i + 1);
   return table;
 }();
-
-// The only known name that a name of 1 to `longest_known` bytes can be.
-const Candidate& candidate_of(std::string_view name) {
-  return candidates[by_place[place_of(name, perfect_factor)]];
-}
 
 template <class Word>
 bool same_word(const char* token, const char* lower) {
@@ -163,7 +172,7 @@ unsigned same_sixteen(const char* token, const char* lower) {
 
 HeaderId header_id(std::string_view name) {
   if (name.size() > longest_known || name.empty()) return HeaderId::other;
-  const Candidate& known_name = candidate_of(name);
+  const Candidate& known_name = candidates[by_place[place_of(name, perfect_factor)]];
   if (known_name.size != name.size() || !same_token(name.data(), known_name.name.data(), name.size()))
     return HeaderId::other;
   return known_name.id;
@@ -171,11 +180,12 @@ HeaderId header_id(std::string_view name) {
 
 HeaderId header_id_near(const char* name, std::size_t size) {
 #if defined(__SSE2__)
-  if (size > longest_known || size == 0) return HeaderId::other;
-  const Candidate& known_name = candidate_of({name, size});
-  if (known_name.size != size) return HeaderId::other;
-  const unsigned wanted = size < 16 ? (1u << size) - 1 : 0xffff;
-  if ((same_sixteen(name, known_name.name.data()) & wanted) != wanted) return HeaderId::other;
+  Tail tail;
+  if (size < sizeof tail || size > longest_known) return header_id({name, size});
+  std::memcpy(&tail, name + size - sizeof tail, sizeof tail);
+  const Candidate& known_name = candidates[by_place[place_of(tail, size, perfect_factor)]];
+  const bool begins_so = (same_sixteen(name, known_name.name.data()) & known_name.first) == known_name.first;
+  if (known_name.size != size || !begins_so) return HeaderId::other;
   if (size > 16) {  // the two looks overlap
     const std::size_t rest = size - 16;
     if (same_sixteen(name + rest, known_name.name.data() + rest) != 0xffff) return HeaderId::other;
