@@ -43,6 +43,18 @@ std::string_view cookie_value(std::string_view cookies, std::string_view name) {
   return {};
 }
 
+// A browser does it for a page that is not this server's: it says so itself, or it asks a name that somebody
+// has made to mean this machine.
+bool is_by_page(const http::Request& request) {
+  if (request.headers.has(http::HeaderId::origin) || request.headers.has(http::HeaderId::sec_fetch_site))
+    return true;
+  std::string_view host = request.host;
+  if (host == "localhost") return false;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  return !address || !address->is_loopback();
+}
+
 http::Reply refuse_resource(std::string_view path) {
   if (path.empty()) return error_reply(404, "not found");
   return error_reply(404, fmt::format("Unsupported resource type: {}", path));
@@ -119,7 +131,7 @@ Access Api::access(const http::Request& request, const Arguments& arguments) con
   if (const auto* argument = arguments.find("api_key")) given = *argument;
   if (given.empty()) given = request.headers.get("x-api-key");
   if (given.empty()) given = cookie_value(request.headers.get(http::HeaderId::cookie), "x_api_key");
-  return settings_.keys.check(given, request.method_id == http::Method::get);
+  return settings_.keys.check(given, request.method_id == http::Method::get, is_by_page(request));
 }
 
 async::Task<http::Reply> Api::handle(http::Request& request, IpAddress peer) {

@@ -277,6 +277,8 @@ TEST_P(ApiTest, ControlShowsWhatIsHeld) {
   EXPECT_EQ(json::parse(control("/v1/plugin_metadatas").body)->as_array().size(), 0u);
   EXPECT_EQ(json::parse(control("/v1/healthcheck").body)->as_array().size(), 1u);
   EXPECT_EQ(json::parse(control("/v1/healthcheck/upstreams/1").body)->text("type"), "http");
+  EXPECT_EQ(json::parse(control("/v1/healthcheck/upstreams/9").body)->text("error_msg"),
+            "upstreams[9] not found");
   EXPECT_EQ(control("/v1/healthcheck/upstreams/2").status, 404);
   EXPECT_EQ(control("/v1/healthcheck/x/2").status, 400);
   EXPECT_TRUE(json::parse(control("/v1/schema").body)->find("main")->find("route"));
@@ -337,13 +339,23 @@ TEST(AdminKeys, GeneratedOnceAndKeptPrivate) {
   std::filesystem::remove_all(folder);
 }
 
-TEST(AdminKeys, PublishedDefaultsAreRefused) {
-  auto refused = Keys::make({{"admin", "edd1c9f034335f136f87ad84b625c8f1", Role::admin}});
+TEST(AdminKeys, PublishedDefaultsStayOnTheMachine) {
+  const Key key{"admin", "edd1c9f034335f136f87ad84b625c8f1", Role::admin};
+  const auto refused = Keys::make({key}, Reach::network);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().what.find("everybody knows"), std::string::npos);
-  EXPECT_FALSE(Keys::make({{"admin", "4054f7cf07e344346cd3f287985e76a2", Role::viewer}}));
-  EXPECT_FALSE(Keys::make({{"admin", "short", Role::admin}}));
-  EXPECT_FALSE(Keys::make({}));
+  EXPECT_FALSE(Keys::make({{"admin", "4054f7cf07e344346cd3f287985e76a2", Role::viewer}}, Reach::network));
+  const auto keys =
+      Keys::make({key, {"own", "a-key-of-one's-own-0123456789", Role::admin}}, Reach::this_machine);
+  ASSERT_TRUE(keys);
+  EXPECT_NE(keys->check(key.key, false).key, nullptr);
+  EXPECT_EQ(keys->check(key.key, false, true).key, nullptr) << "a page from elsewhere";
+  EXPECT_NE(keys->check("a-key-of-one's-own-0123456789", false, true).key, nullptr);
+}
+
+TEST(AdminKeys, AreLongEnough) {
+  EXPECT_FALSE(Keys::make({{"admin", "short", Role::admin}}, Reach::this_machine));
+  EXPECT_FALSE(Keys::make({}, Reach::this_machine));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
     return text_reply(200, "done");
   if (request.method_id != Method::get) return not_found();
   if (word(1) == "schema") return json_reply(200, all_schemas(validator_));
-  if (word(1) == "healthcheck") return health(segments);
+  if (word(1) == "healthcheck") return health(std::move(segments));
   bool metadata = word(1) == "plugin_metadata" || word(1) == "plugin_metadatas";
   bool several = segments.size() == 2 && word(1).ends_with('s');
   const auto* resource = metadata  ? model::find_resource("plugin_metadata")
@@ -38,7 +38,8 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
   if (!resource || !resource->under.empty()) return not_found();
   if (several) return list(*resource);
   if (segments.size() != 3) return not_found();
-  return show(*resource, segments[2]);
+  return show(*resource, segments[2], metadata ? fmt::format("plugin metadata[{}]", segments[2])
+                                               : std::string(resource->schema_name));
 }
 
 async::Task<http::Reply> Control::list(const model::Resource& resource) {
@@ -66,31 +67,32 @@ std::optional<store::Entry> Control::find_held(const std::string& key) {
   return found;
 }
 
-async::Task<http::Reply> Control::show(const model::Resource& resource, std::string id) {
+async::Task<http::Reply> Control::show(const model::Resource& resource, std::string id, std::string what) {
   auto key = model::key_of(resource, id);
-  auto kind = std::string(resource.schema_name);
   auto found = co_await store_.get(key);
   if (!found && !store_.standing().reachable) found = find_held(key);
   if (!found) co_return error_reply(503, found.error().what);
-  if (!*found) co_return error_reply(404, fmt::format("{} not found", kind));
+  if (!*found) co_return error_reply(404, what + " not found");
   std::string text;
   append_entry(text, **found);
   co_return json_text_reply(200, std::move(text));
 }
 
-http::Reply Control::health(const std::vector<std::string>& segments) const {
+async::Task<http::Reply> Control::health(std::vector<std::string> segments) {
   auto all = status_.health();
-  if (segments.size() == 2) return json_reply(200, all);
+  if (segments.size() == 2) co_return json_reply(200, all);
   const auto& type = segments[2];
-  if (type != "routes" && type != "services" && type != "upstreams") {
-    return error_reply(400, fmt::format("invalid src type {}", type));
-  }
-  if (segments.size() < 4) return error_reply(404, fmt::format("missing src id for src type {}", type));
-  auto name = fmt::format("/apisix/{}/{}", type, segments[3]);
+  if (type != "routes" && type != "services" && type != "upstreams")
+    co_return error_reply(400, fmt::format("invalid src type {}", type));
+  if (segments.size() < 4) co_return error_reply(404, fmt::format("missing src id for src type {}", type));
+  const auto name = fmt::format("/{}/{}", type, segments[3]);
   for (const auto& checker : all.as_array()) {
-    if (checker.text("name") == name) return json_reply(200, checker);
+    if (checker.text("name").ends_with(name)) co_return json_reply(200, checker);
   }
-  return error_reply(404, fmt::format("no checker for {}[{}]", type, segments[3]));
+  const auto found = co_await store_.get(model::key_of(*model::find_resource(type), segments[3]));
+  const bool there = found && *found;
+  co_return error_reply(404, there ? fmt::format("no checker for {}[{}]", type, segments[3])
+                                   : fmt::format("{}[{}] not found", type, segments[3]));
 }
 
 http::Reply status_reply(const plugin::Status& status, const http::Request& request) {

@@ -18,9 +18,9 @@ class Control {
   async::Task<http::Reply> handle(http::Request& request);
 
  private:
-  http::Reply health(const std::vector<std::string>& segments) const;
+  async::Task<http::Reply> health(std::vector<std::string> segments);
   async::Task<http::Reply> list(const model::Resource& resource);
-  async::Task<http::Reply> show(const model::Resource& resource, std::string id);
+  async::Task<http::Reply> show(const model::Resource& resource, std::string id, std::string what);
   // What this node holds while its store is out of reach.
   http::Reply list_held(const std::string& prefix);
   std::optional<store::Entry> find_held(const std::string& key);

@@ -21,6 +21,17 @@ constexpr std::size_t key_length_min = 16;
 constexpr std::array<std::string_view, 2> published{"edd1c9f034335f136f87ad84b625c8f1",
                                                     "4054f7cf07e344346cd3f287985e76a2"};
 
+bool is_published(const Key& key) { return std::ranges::find(published, key.key) != published.end(); }
+
+std::unexpected<Error> published_to_the_network(const Key& key) {
+  return fail(
+      ErrorKind::system,
+      fmt::format("the Admin API key \"{}\" is a default that APISIX published and everybody knows: set "
+                  "another in deployment.admin.admin_key, leave it out to have one generated, or let "
+                  "deployment.admin.admin_listen.ip be 127.0.0.1",
+                  key.name));
+}
+
 class File {
  public:
   File(const std::string& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
@@ -63,15 +74,16 @@ Result<std::string> read_key(const File& file, const std::string& path) {
 
 }  // namespace
 
-Result<Keys> Keys::make(std::vector<Key> keys) {
+Result<Keys> Keys::make(std::vector<Key> keys, Reach reach) {
   if (keys.empty()) return fail(ErrorKind::system, "the Admin API needs a key");
   for (const auto& key : keys) {
-    if (std::ranges::find(published, key.key) != published.end()) {
-      return fail(
-          ErrorKind::system,
-          fmt::format("the Admin API key \"{}\" is a default that APISIX published and everybody knows: set "
-                      "another in deployment.admin.admin_key, or leave it out to have one generated",
-                      key.name));
+    if (is_published(key)) {
+      if (reach == Reach::network) return published_to_the_network(key);
+      log::warn(
+          "the Admin API key \"{}\" is a default that APISIX published and everybody knows: it admits every "
+          "program on this "
+          "machine; set another in deployment.admin.admin_key",
+          key.name);
     }
     if (key.key.size() < key_length_min) {
       return fail(ErrorKind::system,
@@ -86,7 +98,7 @@ Result<Keys> Keys::make(std::vector<Key> keys) {
   return made;
 }
 
-Access Keys::check(std::string_view given, bool reading) const {
+Access Keys::check(std::string_view given, bool reading, bool by_page) const {
   if (given.empty()) return {nullptr, nullptr, "missing apikey"};
   const Key* found = nullptr;
   for (const auto& key : keys_) {
@@ -94,6 +106,8 @@ Access Keys::check(std::string_view given, bool reading) const {
   }
   if (!found) return {nullptr, nullptr, "wrong apikey"};
   if (found->role == Role::viewer && !reading) return {nullptr, found, "invalid method for role viewer"};
+  if (by_page && is_published(*found))
+    return {nullptr, found, "a key that APISIX published is not taken from web pages"};
   return {found, found, {}};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may use the Admin API: keys with a role each, compared in constant time. A key is generated at the
-// first start and kept in a file only its owner can read; the defaults that APISIX published are never
-// accepted. Made at start, then immutable; control thread.
+// first start and kept in a file only its owner can read; the defaults that APISIX published are good for
+// programs on the same machine at most. Made at start, then immutable; control thread.
 #pragma once
 #include <string>
 #include <string_view>
@@ -19,6 +19,9 @@ struct Key {
   Role role = Role::admin;
 };
 
+// Who can reach the Admin API.
+enum class Reach : std::uint8_t { this_machine, network };
+
 // What a key given with a request is worth.
 struct Access {
   const Key* key = nullptr;    // null: none
@@ -30,11 +33,13 @@ class Keys {
  public:
   // Nobody is asked for a key (`admin_key_required: false`).
   Keys() = default;
-  // At least one. Error: one is a published default, too short (16 characters at least), or there is none.
-  static Result<Keys> make(std::vector<Key> keys);
+  // At least one. Error: one is a published default and the network can use it, or too short (16 characters
+  // at least), or there is none. A published one that only this machine can use is warned of.
+  static Result<Keys> make(std::vector<Key> keys, Reach reach);
 
   bool required() const { return required_; }
-  Access check(std::string_view given, bool reading) const;
+  // `by_page`: a browser sends it for a page from elsewhere, which a published key does not admit.
+  Access check(std::string_view given, bool reading, bool by_page = false) const;
 
  private:
   std::vector<Key> keys_;

@@ -97,7 +97,8 @@ class TestApi {
     }
     Settings settings;
     settings.keys = *Keys::make(
-        {{"boss", std::string(admin_key), Role::admin}, {"guest", std::string(viewer_key), Role::viewer}});
+        {{"boss", std::string(admin_key), Role::admin}, {"guest", std::string(viewer_key), Role::viewer}},
+        Reach::network);
     settings.allow = *CidrSet::parse(std::vector<std::string>{"127.0.0.0/24"});
     api_ = std::make_unique<Api>(*store_, validator_, status_, clock_, std::move(settings));
   }

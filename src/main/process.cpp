@@ -258,7 +258,8 @@ Result<admin::Keys> Process::admin_keys() {
     if (!key) return std::unexpected(key.error());
     keys.push_back({"admin", std::move(*key), admin::Role::admin});
   }
-  return admin::Keys::make(std::move(keys));
+  const bool here = config_.admin_listen.address.is_loopback();
+  return admin::Keys::make(std::move(keys), here ? admin::Reach::this_machine : admin::Reach::network);
 }
 
 Result<> Process::serve(Listeners::Place place, http::Service::Handler handler, std::string_view what,

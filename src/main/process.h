@@ -56,7 +56,9 @@ class Process final : public plugin::Status {
     return store_ ? describe_standing(store_->standing(), control_.clock().now()) : nullptr;
   }
   json::Value left_out() const override;
-  json::Value health() const override { return checker_.report(); }
+  json::Value health() const override {
+    return named_as_stored(checker_.report(), store_ ? store_->standing().provider : std::string_view());
+  }
 
  private:
   struct Thread {

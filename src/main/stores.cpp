@@ -139,4 +139,11 @@ json::Value describe_standing(const store::Standing& standing, Instant now) {
   return told;
 }
 
+json::Value named_as_stored(json::Value checkers, std::string_view provider) {
+  if (provider != "yaml" && provider != "json") return checkers;
+  for (auto& checker : checkers.as_array())
+    checker.set("name", std::string(checker.text("name").substr(model::key_prefix.size() - 1)));
+  return checkers;
+}
+
 }  // namespace sluice::main

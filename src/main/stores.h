@@ -27,5 +27,8 @@ Result<std::unique_ptr<store::Store>> open_store(const Config& config, const std
 
 // What the status API says about it; null for a store that is part of this process.
 json::Value describe_standing(const store::Standing& standing, Instant now);
+// Health checkers under the names that their upstreams have with `provider`: in a file "/upstreams/1" is what
+// in a store is "/apisix/upstreams/1".
+json::Value named_as_stored(json::Value checkers, std::string_view provider);
 
 }  // namespace sluice::main
