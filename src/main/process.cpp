@@ -18,13 +18,11 @@
 namespace sluice::main {
 namespace {
 
-constexpr Duration applied_within = std::chrono::seconds(10);
 constexpr Duration names_at_start = std::chrono::seconds(2);   // waited for before the first request is taken
 constexpr Duration secrets_at_start = std::chrono::seconds(6);
 constexpr Duration calls_within =
     std::chrono::seconds(5);  // of the Admin API, before a successor has the store
 constexpr Duration answers_within = std::chrono::seconds(5);  // of the process's own ports, at its end
-constexpr Duration names_of_a_write = std::chrono::seconds(1);  // before a write counts as applied
 
 std::atomic<bool> objects_are_unshared{
     false};  // no worker runs: plugin objects may be deleted where they are dropped
@@ -220,7 +218,8 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
 
 Result<> Process::make_workers() {
   config_.gateway.workers = config_.workers;
-  config_.gateway.public_apis = registry_.public_apis({{"batch-requests", config_.batch_requests_uri}});
+  config_.gateway.public_apis = registry_.public_apis(
+      {{"batch-requests", config_.batch_requests_uri}, {"prometheus", config_.prometheus_uri}});
   for (std::size_t i = 0; i < config_.workers; ++i) {
     Thread& thread = threads_.emplace_back();
     thread.loop = std::make_unique<async::Loop>();
@@ -300,11 +299,13 @@ Result<> Process::serve_apis() {
     if (auto served = serve({Port::control, config_.control_listen}, handler, "control API"); !served)
       return served;
   }
-  if (config_.prometheus_export) {
-    std::vector<gateway::Worker*> workers;
-    for (const Thread& thread : threads_) workers.push_back(thread.worker.get());
-    scrape_ = std::make_unique<Scrape>(control_, std::move(workers), config_.metrics, *this,
-                                       config_.prometheus_uri);
+  std::vector<gateway::Worker*> workers;
+  for (const Thread& thread : threads_) workers.push_back(thread.worker.get());
+  scrape_ = std::make_unique<Scrape>(control_, workers, config_.metrics, *this, config_.prometheus_uri);
+  if (!config_.prometheus_export) {
+    for (auto* worker : workers)
+      worker->metrics_text = [this, worker] { return scrape_->read_from(worker->loop); };
+  } else {
     auto handler = [this](http::Request& request, const Endpoint&) { return scrape_->handle(request); };
     if (auto served = serve({Port::metrics, config_.prometheus_listen}, handler, "metrics"); !served)
       return served;
@@ -345,33 +346,6 @@ void Process::run() {
     log::notice("serving on {} with {} workers", at.endpoint.text(), threads_.size());
   control_.run();
   stop_workers();
-}
-
-async::Task<Result<Duration>> Process::applied(std::int64_t revision) {
-  const auto wanted = static_cast<std::uint64_t>(revision);
-  co_await names_->of_upstreams().wait_answered(after(control_.now(), names_of_a_write));
-  const bool in_time = co_await publisher_.wait_applied(wanted, after(control_.now(), applied_within));
-  if (in_time) co_return publisher_.time_to_apply(wanted).value_or(Duration::zero());
-  co_return fail(ErrorKind::timeout,
-                 "revision " + std::to_string(revision) + " is stored, but not all workers serve by it yet");
-}
-
-std::string Process::node() const {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
-}
-
-json::Value Process::left_out() const {
-  constexpr std::size_t told_max = 100;
-  const auto& all = compiler_->left_out();
-  if (all.empty()) return nullptr;
-  auto list = json::Value::array();
-  for (const auto& [key, found] : all) {
-    if (list.as_array().size() == told_max) break;
-    list.push_back(json::Value::object({{"resource", key.substr(model::key_prefix.size())},
-                                        {"why", found.why}}));
-  }
-  return json::Value::object({{"total", all.size()}, {"list", std::move(list)}});
 }
 
 // No snapshot refers to the plugin object: each worker closes what it keeps for it, then it is deleted.

@@ -128,14 +128,8 @@ void Scrape::write_health(std::string& out) const {
   }
 }
 
-async::Task<http::Reply> Scrape::handle(http::Request& request) {
+async::Task<http::Reply> Scrape::read() {
   http::Reply reply;
-  if (request.path != uri_ ||
-      (request.method_id != http::Method::get && request.method_id != http::Method::head)) {
-    reply.status = 404;
-    reply.body = "metrics are at GET " + uri_ + "\n";
-    co_return reply;
-  }
   plugin::MetricsSum sum;
   gateway::WorkerCounters counters;
   for (auto* worker : workers_) co_await collect(*worker, sum, counters);
@@ -146,6 +140,44 @@ async::Task<http::Reply> Scrape::handle(http::Request& request) {
     co_await turn;
   }
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  co_return reply;
+}
+
+async::Task<http::Reply> Scrape::handle(http::Request& request) {
+  if (request.path == uri_ &&
+      (request.method_id == http::Method::get || request.method_id == http::Method::head))
+    return read();
+  return http::Reply{404, "metrics are at GET " + uri_ + "\n", {}, {}};
+}
+
+// A question from another thread. The frame that waits is the asking side's only.
+struct Scrape::Asked {
+  http::Reply reply;
+  std::coroutine_handle<> frame;
+};
+
+async::Task<> Scrape::answer(std::shared_ptr<Asked> asked, async::Loop& there) {
+  auto reading = read();
+  auto reply = co_await reading;
+  there.post([asked, reply = std::make_shared<http::Reply>(std::move(reply))] {
+    asked->reply = std::move(*reply);
+    if (asked->frame) std::exchange(asked->frame, nullptr).resume();
+  });
+}
+
+async::Task<http::Reply> Scrape::read_from(async::Loop& here) {
+  struct Wait {
+    std::shared_ptr<Asked> asked = std::make_shared<Asked>();
+    Wait() = default;
+    Wait(const Wait&) = delete;
+    ~Wait() { asked->frame = nullptr; }
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> frame) { asked->frame = frame; }
+    http::Reply await_resume() { return std::move(asked->reply); }
+  };
+  Wait wait;
+  control_.post([this, asked = wait.asked, &here] { control_.spawn(answer(asked, here)); });
+  auto reply = co_await wait;
   co_return reply;
 }
 

@@ -69,6 +69,8 @@ class Worker {
   Metrics metrics;        // of all requests that plugin prometheus sees
   BodyLimits body_limits;
   const std::vector<ApiEndpoint>* public_apis = nullptr;  // of the plugins that run here; null: none
+  // The metrics of all workers as Prometheus scrapes them, where a route may show them; set by main/.
+  std::function<async::Task<http::Reply>()> metrics_text;
   std::uint16_t https_port = 0;  // where plugin redirect sends clients to; 0: none is known
 
   // Pooled connections, TLS verified, cancelled with the awaiting frame.

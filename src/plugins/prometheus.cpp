@@ -68,6 +68,14 @@ class Prometheus final : public plugin::Plugin {
   explicit Prometheus(const Config& config)
       : naming_(config.prefer_name ? plugin::Metrics::Naming::by_name : plugin::Metrics::Naming::by_id) {}
 
+  // What a scrape gets, for a route with plugin public-api.
+  static plugin::VerdictTask answer(Exchange& x) {
+    if (!x.worker.metrics_text) co_return plugin::reply(404);
+    auto asking = x.worker.metrics_text();
+    auto told = co_await asking;
+    co_return std::make_unique<http::Reply>(std::move(told));
+  }
+
   // A request is counted once, by the plugin nearest to its route: the last one to come by here.
   void response(Exchange& x) const override { x.state<Claim>(claim_owner).by = this; }
 
@@ -85,12 +93,16 @@ class Prometheus final : public plugin::Plugin {
   plugin::Metrics::Naming naming_;
 };
 
+constexpr plugin::PublicApi prometheus_apis[] = {
+    {"GET", "/apisix/prometheus/metrics", &Prometheus::answer}};
+
 extern constexpr plugin::PluginType prometheus = plugin::plugin<Prometheus>({
     .name = "prometheus",
     .summary =
         "Counts requests for Prometheus: status, latency and bytes, by route, service, consumer and node.",
     .priority = 500,
     .example = R"({"prefer_name": true})",
+    .apis = prometheus_apis,
 });
 
 }  // namespace sluice::plugins
