@@ -108,19 +108,26 @@ void answer_grpc(plugin::Exchange& x) {
 
 async::Task<Result<std::string_view>> GrpcBody::next() {
   if (broken_ != nullptr) return Result<std::string_view>(std::string_view());
-  return wait(inner_.next());
+  auto pulled = inner_.next();
+  if (!pulled.await_ready()) return wait(std::move(pulled));
+  auto piece = pulled.await_resume();
+  return piece ? std::move(piece) : broke_off(piece.error());
 }
 
 async::Task<Result<std::string_view>> GrpcBody::wait(async::Task<Result<std::string_view>> pulled) {
   auto piece = co_await pulled;
   if (piece) co_return piece;
+  co_return broke_off(piece.error());
+}
+
+Result<std::string_view> GrpcBody::broke_off(const Error& error) {
   const bool late = deadline_ <= loop_.now();
-  log::warn("a gRPC answer broke off: {}", late ? "its deadline has passed" : piece.error().what);
+  log::warn("a gRPC answer broke off: {}", late ? "its deadline has passed" : error.what);
   auto* trailers = arena_.make<http::Headers>(arena_);
   trailers->add("grpc-status", late ? "4" : "14");
   trailers->add("grpc-message", late ? "Deadline Exceeded" : "the server broke off its answer");
   broken_ = trailers;
-  co_return std::string_view();
+  return std::string_view();
 }
 
 }  // namespace sluice::gateway

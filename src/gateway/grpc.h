@@ -40,6 +40,7 @@ class GrpcBody final : public http::Body {
   std::optional<std::string_view> whole() const override { return inner_.whole(); }
 
  private:
+  Result<std::string_view> broke_off(const Error& error);
   async::Task<Result<std::string_view>> wait(async::Task<Result<std::string_view>> pulled);
   http::Body& inner_;
   Arena& arena_;

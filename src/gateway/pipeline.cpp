@@ -216,6 +216,9 @@ VerdictTask answer(Serving& s) {
   return s.forward.ask(*s.target, *destination);
 }
 
+// To a client of HTTP/2 that asks for a tunnel (RFC 8441), every 2xx would say that there is one.
+bool asks_for_tunnel(const http::Request& request) { return request.upgrade && request.major_version == 2; }
+
 void run_response_phases(Serving& s) {
   const Chain& global = s.pinned->snapshot->global;
   tell_upstream_status(s.x, s.session.worker().settings().show_upstream_status);
@@ -252,6 +255,7 @@ async::Task<bool> serve(Session& session, http::ServerSide& client) {
 
   auto verdict = co_await answer(s);
   if (verdict != nullptr) use_reply(x, *verdict);
+  if (asks_for_tunnel(x.request) && x.response.status / 100 == 2) use_reply(x, *plugin::reply(501));
   if (x.response.status == status_client_gone) co_return false;
   run_response_phases(s);
   const int status = x.response.status;
@@ -264,7 +268,10 @@ async::Task<bool> serve(Session& session, http::ServerSide& client) {
     co_return false;
   }
   if (s.forward.upgraded()) {
-    co_await tunnel(session.connection(), s.forward, s.sent);
+    if (x.request.major_version == 2)
+      co_await tunnel(static_cast<http::Http2Stream&>(client), s.forward, s.sent);
+    else
+      co_await tunnel(session.connection(), s.forward, s.sent);
     co_return false;
   }
   s.record();  // before the buffers its views stand in are used again

@@ -4,9 +4,12 @@
 #pragma once
 #include "async/task.h"
 #include "gateway/forward.h"
+#include "http/http2_stream.h"
 
 namespace sluice::gateway {
 
 async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerSide::Sent& sent);
+// The same when the client's side is a stream of HTTP/2 (RFC 8441).
+async::Task<> tunnel(http::Http2Stream& client, Forward& forward, http::ServerSide::Sent& sent);
 
 }  // namespace sluice::gateway

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+#include "base/text.h"
 #include "http/head_writer.h"
 #include "http/http2_fields.h"
 
@@ -19,6 +21,8 @@ namespace {
 const nghttp2_nv* list_of(const Http2Fields& fields) {
   return reinterpret_cast<const nghttp2_nv*>(fields.data());
 }
+
+constexpr std::size_t websocket_key_size = 16;  // bytes (RFC 6455 §4.1)
 
 bool fits_a_line(std::string_view text) {
   return std::ranges::none_of(text, [](unsigned char c) { return c <= ' ' || c == 0x7f; });
@@ -44,6 +48,7 @@ void Http2Stream::add_field(std::string_view name, std::string_view value) {
   if (name == ":method") method_ = value;
   else if (name == ":path") target_ = value;
   else if (name == ":authority") authority_ = value;
+  else if (name == ":protocol") protocol_ = value;
   else if (name == "host" && authority_.empty()) authority_ = value;
   else if (name == "cookie") cookies_.append(cookies_.empty() ? "" : "; ").append(value);  // RFC 9113 §8.2.3
   else if (!name.starts_with(':') && name != "host")
@@ -52,19 +57,33 @@ void Http2Stream::add_field(std::string_view name, std::string_view value) {
 
 void Http2Stream::write_head(net::Buffer& out) const {
   HeadWriter head(out, method_.size() + target_.size() + authority_.size() + fields_.size() + 64);
-  head.text(method_).text(" ").text(target_).text(" HTTP/1.1\r\n");
+  // What asks for a tunnel is what asks HTTP/1.1 for a switch of protocols (RFC 8441 §5).
+  head.text(protocol_.empty() ? method_ : "GET").text(" ").text(target_).text(" HTTP/1.1\r\n");
   head.field("host", authority_).text(fields_);
+  if (!protocol_.empty()) {
+    char bytes[websocket_key_size];
+    fill_with_secret_bytes(bytes, sizeof bytes);
+    std::string key;
+    base64_encode({bytes, sizeof bytes}, key);
+    head.text("connection: upgrade\r\n").field("upgrade", protocol_).field("sec-websocket-key", key);
+  }
   if (!cookies_.empty()) head.field("cookie", cookies_);
   head.end();
 }
 
-async::Task<ServerSide::Head> Http2Stream::read_head(Request& request) {
-  const ServerOptions& options = server_.options();
+bool Http2Stream::refuse_pseudo_fields() {
   refusal_ = {};
   if (too_large_) refusal_ = {Parsed::refused, 0, 431, "a head that is too large"};
   else if (!fits_a_line(method_) || !fits_a_line(target_) || !fits_a_line(authority_))
     refusal_ = {Parsed::refused, 0, 400, "a pseudo-header field with spaces or controls"};
-  if (refusal_.outcome == Parsed::refused) return Head::refused;
+  else if (!protocol_.empty() && protocol_ != "websocket")
+    refusal_ = {Parsed::refused, 0, 501, "a tunnel of another protocol than websocket"};
+  return refusal_.outcome == Parsed::refused;
+}
+
+async::Task<ServerSide::Head> Http2Stream::read_head(Request& request) {
+  const ServerOptions& options = server_.options();
+  if (refuse_pseudo_fields()) return Head::refused;
   write_head(head_);
   const Parsed parsed = parse_request(head_.view(), options.head, request);
   request.major_version = 2;
@@ -75,6 +94,7 @@ async::Task<ServerSide::Head> Http2Stream::read_head(Request& request) {
       refusal_ = {Parsed::refused, 0, 400, "a head that makes no sense"};
     return Head::refused;
   }
+  if (!protocol_.empty()) return Head::ready;  // what follows is the tunnel's
   length_known_ = request.headers.has(HeaderId::content_length);
   if (!length_known_ && input_ended_ && !has_trailers()) {
     request.content_length = static_cast<std::int64_t>(waiting_bytes());
@@ -121,7 +141,7 @@ Error Http2Stream::broken_input(ssize_t told) const {
 
 Result<> Http2Stream::submit(const Request& request, const Response& response, bool with_body) {
   Http2Fields fields(request.arena, response.headers.size() + 5);
-  fields.field(":status", digits_of(response.status));
+  fields.field(":status", digits_of(response.status == 101 ? 200 : response.status));
   const Header* server = response.headers.find(HeaderId::server);
   const bool own_server = server == nullptr || server->raw;  // an upstream's name is not ours to show
   fields.fields(response.headers, not_in_http2 | (own_server ? mask(HeaderId::server) : 0));
@@ -146,6 +166,13 @@ Error Http2Stream::gone() const {
 async::Task<Result<>> Http2Stream::send(const Request& request, Response& response, Sent& sent) {
   const bool may_have_body =
       request.method_id != Method::head && response.status != 204 && response.status != 304;
+  if (response.status == 101) {
+    response.headers.remove("Sec-WebSocket-Accept");
+    auto begun = submit(request, response, true);
+    server_.flush_soon();
+    sent.head_sent = true;
+    return begun;
+  }
   std::string_view content =
       may_have_body && response.body == nullptr ? response.content : std::string_view();
   bool streams = response.body != nullptr && may_have_body;

@@ -30,6 +30,10 @@ class Http2Stream final : public ServerSide, public Http2Flow {
   const Endpoint& local() const override { return server_.local(); }
   const net::TlsFacts* tls() const override { return server_.stream().tls(); }
 
+  // A tunnel (RFC 8441), once the response with status 101 has been sent: what comes is the body, what goes
+  // is handed out; a read that waits for longer than that ends with an error of kind `timeout`.
+  void set_patience(Duration patience) { input_patience_ = patience; }
+
   // Only a body whose length has been told can be sent as one.
   std::optional<std::string_view> whole() const override;
 
@@ -38,6 +42,7 @@ class Http2Stream final : public ServerSide, public Http2Flow {
   friend struct Http2Callbacks;
   void add_field(std::string_view name, std::string_view value);
   void write_head(net::Buffer& out) const;
+  bool refuse_pseudo_fields();
   void before_wait() override;
   Error broken_input(ssize_t told) const override;
   Result<> admit(std::uint64_t bytes) const override;
@@ -49,7 +54,7 @@ class Http2Stream final : public ServerSide, public Http2Flow {
   Http2Server& server_;
   std::uint32_t number_ = 0;
   // The request.
-  std::string method_, target_, authority_, cookies_;
+  std::string method_, target_, authority_, cookies_, protocol_;
   std::string fields_;       // "name: value\r\n" of each
   std::uint32_t fields_count_ = 0;
   bool too_large_ = false;

@@ -14,7 +14,7 @@ using namespace sluice;
 using gateway::MemoryGateway;
 
 constexpr std::string_view route =
-    R"({"uri": "/*", "upstream": {"type": "roundrobin", "retries": 0,
+    R"({"uri": "/*", "enable_websocket": true, "upstream": {"type": "roundrobin", "retries": 0,
         "timeout": {"connect": 1, "send": 1, "read": 1}, "nodes": {"127.0.0.1:1000": 1}}})";
 
 }  // namespace
