@@ -219,6 +219,12 @@ VerdictTask answer(Serving& s) {
 // To a client of HTTP/2 that asks for a tunnel (RFC 8441), every 2xx would say that there is one.
 bool asks_for_tunnel(const http::Request& request) { return request.upgrade && request.major_version == 2; }
 
+// A peer has answered: first those plugins have a look at the head that want it as it came.
+void run_received(Serving& s) {
+  run(s.pinned->snapshot->global, Phase::received, &Plugin::received, s.x);
+  if (s.chain != nullptr) run(*s.chain, Phase::received, &Plugin::received, s.x);
+}
+
 void run_response_phases(Serving& s) {
   const Chain& global = s.pinned->snapshot->global;
   tell_upstream_status(s.x, s.session.worker().settings().show_upstream_status);
@@ -255,6 +261,7 @@ async::Task<bool> serve(Session& session, http::ServerSide& client) {
 
   auto verdict = co_await answer(s);
   if (verdict != nullptr) use_reply(x, *verdict);
+  else run_received(s);
   if (asks_for_tunnel(x.request) && x.response.status / 100 == 2) use_reply(x, *plugin::reply(501));
   if (x.response.status == status_client_gone) co_return false;
   run_response_phases(s);

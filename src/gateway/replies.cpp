@@ -31,6 +31,7 @@ plugin::Verdict no_upstream(const RouteTarget& target) {
 
 void use_reply(plugin::Exchange& x, const http::Reply& reply) {
   x.source = plugin::ResponseSource::gateway;
+  if (reply.status == plugin::status_made) return;
   http::Response& response = x.response;
   response.status = reply.status;
   response.reason = {};

@@ -33,7 +33,7 @@ constexpr Key keys[] = {
     {"apisix.proxy_protocol",
      "{listen_http_port: 9181, enable_tcp_pp: true}", Told::a_warning},
     {"apisix.proxy_cache",
-     "{cache_ttl: 10s, zones: [{name: one, memory_size: 50m, disk_path: /tmp/c}]}", Told::a_warning},
+     "{cache_ttl: 10s, zones: [{name: one, memory_size: 50m, disk_path: /tmp/c}]}"},
     {"apisix.delete_uri_tail_slash", "true"},
     {"apisix.normalize_uri_like_servlet", "true", Told::a_warning},
     {"apisix.match_uri_encoded_slash", "true"},

@@ -9,6 +9,7 @@
 #include "gateway/access_log.h"
 #include "json/environment.h"
 #include "json/text.h"
+#include "main/cache_config.h"
 #include "main/deployment.h"
 #include "main/listen.h"
 #include "main/section.h"
@@ -107,7 +108,7 @@ void note_missing_keyring(const Config& config, json::Findings& findings) {
        {}});
 }
 
-void read_apisix(Section apisix, Config& config) {
+void read_apisix(Section apisix, const std::string& prefix, Config& config) {
   bool ipv6 = true;
   apisix.flag("enable_ipv6", ipv6);
   apisix.flag("enable_http2", config.gateway.http2);
@@ -150,6 +151,7 @@ void read_apisix(Section apisix, Config& config) {
     config.gateway.has_trusted = true;
   }
   read_resolver(apisix, ipv6, config.resolver);
+  if (apisix.has("proxy_cache")) read_cache(apisix.section("proxy_cache"), prefix, config.cache);
   note_unserved(apisix, "apisix");
   read_secret_lifetimes(apisix.section("lru"), config.secret_lifetimes);
   read_encryption(apisix.section("data_encryption"), config.encryption);
@@ -345,7 +347,7 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
   config.written = *parsed;
   {
     Section root(&*parsed, "", findings);
-    read_apisix(root.section("apisix"), config);
+    read_apisix(root.section("apisix"), prefix, config);
     read_deployment(root.section("deployment"), config);
     read_nginx(root.section("nginx_config"), prefix, config);
     root.section("graphql").integer("max_size", config.gateway.body_limits.graphql, 1, 64 << 20);

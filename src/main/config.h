@@ -13,6 +13,7 @@
 #include "gateway/settings.h"
 #include "json/findings.h"
 #include "main/seals.h"
+#include "plugin/cache_zones.h"
 #include "plugin/metrics.h"
 #include "secrets/secrets.h"
 #include "net/resolver.h"
@@ -70,6 +71,7 @@ struct Config {
   Endpoint prometheus_listen;
   std::string prometheus_uri = "/apisix/prometheus/metrics";
   plugin::MetricsSettings metrics;
+  plugin::CacheOptions cache = plugin::CacheOptions::standard();
   json::Value written;                  // the whole file
   std::string batch_requests_uri = "/apisix/batch-requests";
   json::Value plugin_attr;              // as written, for plugins that ask

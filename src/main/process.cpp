@@ -106,6 +106,7 @@ Result<> Process::prepare() {
     if (!tls) return std::unexpected(tls.error());
     admin_tls_ = std::move(*tls);
   }
+  plugin::CacheZones::shared().configure(config_.cache);
   auto front = tls_front(config_);
   if (!front) return std::unexpected(front.error());
   tls_front_ = std::move(*front);

@@ -26,7 +26,6 @@ constexpr Unserved unserved[] = {
     {"apisix", "extra_lua_path", "", no_lua},
     {"apisix", "extra_lua_cpath", "", no_lua},
     {"apisix", "lua_module_hook", "", no_lua},
-    {"apisix", "proxy_cache", "", "proxy-cache is not a plugin of this version; cache in front, or behind"},
     {"apisix", "normalize_uri_like_servlet", "",
      "paths are normalised as RFC 3986 says; parameters behind a semicolon stay part of the path"},
     {"apisix", "tracing", "", "no spans are made by this version"},

@@ -36,4 +36,10 @@ Verdict reply_message(int status, std::string_view message) {
   return reply_json(status, json::Value::object({{"message", message}}));
 }
 
+Verdict reply_made() {
+  auto made = std::make_unique<http::Reply>();
+  made->status = status_made;
+  return made;
+}
+
 }  // namespace sluice::plugin

@@ -31,6 +31,9 @@ Verdict reply(int status);                       // nginx's page for the status;
 Verdict reply(int status, std::string text);     // text/plain
 Verdict reply_json(int status, json::Value body);
 Verdict reply_message(int status, std::string_view message);  // {"message": …}
+// The plugin has made x.response what is to be sent, of bytes that live as long as the exchange.
+Verdict reply_made();
+inline constexpr int status_made = 0;  // of such a reply
 
 class Plugin {
  public:
@@ -38,6 +41,7 @@ class Plugin {
   virtual VerdictTask rewrite(Exchange&) const { return pass(); }       // before the consumer is known
   virtual VerdictTask access(Exchange&) const { return pass(); }        // may this request go on?
   virtual VerdictTask before_proxy(Exchange&) const { return pass(); }  // just before a peer is asked
+  virtual void received(Exchange&) const {}  // a peer's head is there, as it came: no plugin has touched it
   virtual void response(Exchange&) const {}  // the response's head is there: x.response may be changed
   virtual void body(Exchange&) const {}      // may put a filter around x.response.body
   virtual void log(Exchange&) const {}       // after the last byte; always runs
@@ -51,7 +55,8 @@ enum class Phase : std::uint8_t {
   before_proxy = 4,
   response = 8,
   body = 16,
-  log = 32
+  log = 32,
+  received = 64
 };
 
 // An endpoint of a plugin's own, which plugin public-api lets out on a route.
@@ -114,6 +119,7 @@ constexpr std::uint8_t phases_of() {
   if (!std::is_same_v<decltype(&T::response), decltype(&Plugin::response)>) phases |= 8;
   if (!std::is_same_v<decltype(&T::body), decltype(&Plugin::body)>) phases |= 16;
   if (!std::is_same_v<decltype(&T::log), decltype(&Plugin::log)>) phases |= 32;
+  if (!std::is_same_v<decltype(&T::received), decltype(&Plugin::received)>) phases |= 64;
   return static_cast<std::uint8_t>(phases);
 }
 
