@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "net/ocsp.h"
 
 namespace sluice::gateway {
 namespace {
@@ -12,6 +14,15 @@ namespace {
 std::string plain_name(std::string_view written) {
   if (written.ends_with('.')) written.remove_suffix(1);
   return lowered(written);
+}
+
+// A certificate that names no responder, or comes without its issuer, is served without.
+void add_staple(const std::string& id, const std::string& chain, const model::OcspStapling& written,
+                net::TlsContext::Server& options) {
+  auto made = net::OcspStaple::of(
+      chain, {written.skip_verify, std::chrono::seconds(written.cache_ttl)});
+  if (made) options.staples.push_back(std::move(*made));
+  else log::error("ssl {}: no ocsp response send: {}", id, made.error().what);
 }
 
 net::TlsContext::Server options_of(const model::Ssl& written, const CertificateDefaults& defaults) {
@@ -39,7 +50,12 @@ Result<std::shared_ptr<const Certificate>> make_certificate(std::string id, cons
   if (!written.sni.empty()) made->names.push_back(plain_name(written.sni));
   std::ranges::sort(made->names);
   made->names.erase(std::ranges::unique(made->names).begin(), made->names.end());
-  auto context = net::TlsContext::server(options_of(written, defaults));
+  auto options = options_of(written, defaults);
+  if (written.ocsp_stapling && written.ocsp_stapling->enabled) {
+    add_staple(made->id, written.cert, *written.ocsp_stapling, options);
+    for (const auto& chain : written.certs) add_staple(made->id, chain, *written.ocsp_stapling, options);
+  }
+  auto context = net::TlsContext::server(options);
   if (!context) return std::unexpected(context.error());
   made->context = std::move(*context);
   if (!written.client) return made;

@@ -4,10 +4,12 @@
 
 #include "async/join.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "gateway/worker.h"
 #include "http/client_connection.h"
 #include "http/head_writer.h"
 #include "http/url.h"
+#include "net/ocsp.h"
 
 namespace sluice::gateway {
 
@@ -16,6 +18,7 @@ namespace {
 using http::Url;
 using Reply = Result<plugin::OutboundReply>;
 
+constexpr std::size_t ocsp_answer_max = 64 * 1024;  // bytes
 constexpr upstream::KeepAlive kept{.size = 16, .idle_timeout = std::chrono::seconds(30)};
 
 
@@ -147,6 +150,31 @@ async::Task<Result<plugin::OutboundReply>> Worker::ask(plugin::Outbound request)
   auto url = http::parse_url(request.url);
   if (!url) return Reply(fail(ErrorKind::system, "'" + request.url + "' is no http or https URL"));
   return run_ask(*this, std::move(request), std::move(*url));
+}
+
+void Worker::ask_responder(std::shared_ptr<net::OcspStaple> staple) {
+  std::erase_if(fetching_, [](const auto& child) { return child->ended(); });
+  fetching_.push_back(std::make_unique<async::Child>());
+  fetching_.back()->start(fetch_staple(std::move(staple)));
+}
+
+async::Task<> Worker::fetch_staple(std::shared_ptr<net::OcspStaple> staple) {
+  plugin::Outbound request;
+  request.method = "POST";
+  request.url = staple->responder();
+  request.headers.emplace_back("Content-Type", "application/ocsp-request");
+  request.body = staple->request();
+  request.response_max = ocsp_answer_max;
+  request.timeout = std::chrono::seconds(10);
+  auto asking = ask(std::move(request));
+  auto answer = co_await asking;
+  Result<> taken;
+  if (!answer) taken = std::unexpected(answer.error());
+  else if (answer->status != 200)
+    taken = fail(ErrorKind::protocol, fmt::format("its answer has status {}", answer->status), Fault::peer);
+  if (taken) taken = staple->take(answer->body, loop.now());
+  else staple->failed(loop.now());
+  if (!taken) log::error("no ocsp response send: {}: {}", staple->responder(), taken.error().what);
 }
 
 async::Task<Result<std::unique_ptr<net::Stream>>> Worker::connect(plugin::ConnectTo to) {

@@ -72,6 +72,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
 
   // ---- net::Certificates ----
   std::shared_ptr<const net::TlsContext> find(std::string_view server_name) override;
+  void ask_responder(std::shared_ptr<net::OcspStaple> staple) override;
 
   // ---- for sessions ----
   Pinned* pin();
@@ -103,6 +104,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   static constexpr std::size_t consumer_chains_max = 65'536;
   void take(net::Accepted accepted, const std::shared_ptr<const net::TlsFront>& tls);
   void refuse_connection(net::Accepted accepted);
+  async::Task<> fetch_staple(std::shared_ptr<net::OcspStaple> staple);
 
   net::Network& network_;
   const Settings& settings_;
@@ -121,6 +123,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   bool draining_ = false;
   std::function<void()> drained_;
   Instant unknown_name_told_{};  // when the log last named a host that has no certificate
+  std::vector<std::unique_ptr<async::Child>> fetching_;  // answers of OCSP responders; last: destroyed first
 };
 
 }  // namespace sluice::gateway

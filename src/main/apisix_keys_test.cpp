@@ -131,7 +131,7 @@ constexpr Key keys[] = {
     {"ext-plugin.cmd", "[/bin/runner]", Told::a_warning},
     {"wasm.plugins", "[{name: wasm_log, priority: 7999, file: t.wasm}]", Told::a_warning},
     {"xrpc.protocols", "[{name: pingpong}]", Told::a_warning},
-    {"plugins", "[key-auth, cors]"},
+    {"plugins", "[key-auth, cors, ocsp-stapling]"},
     {"plugins", "[key-auth, zipkin]", Told::a_warning},
     {"stream_plugins", "[ip-restriction, limit-conn]"},
     {"plugin_attr.ai-proxy", "{http_client: ngx_http_ffi_client}", Told::a_warning},

@@ -129,8 +129,10 @@ bool asks_for_something(const json::Value& value, std::string_view harmless) {
   return !written.empty() && written != "false" && !only_comments(written);
 }
 
+// In lists of plugins, ocsp-stapling stands for what ocsp_stapling of an ssl says, and is always there.
 bool is_plugin(std::string_view name) {
-  return std::ranges::any_of(plugins::all(), [name](const auto* type) { return type->name == name; });
+  return name == "ocsp-stapling" ||
+         std::ranges::any_of(plugins::all(), [name](const auto* type) { return type->name == name; });
 }
 
 }  // namespace

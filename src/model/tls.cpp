@@ -24,6 +24,14 @@ void ClientCertificates::describe(json::Fields& field) {
   field.open();
 }
 
+void OcspStapling::describe(json::Fields& field) {
+  field("enabled", enabled, "Whether clients that ask are shown what the issuer says of the certificate.");
+  field("skip_verify", skip_verify, "Shows it also when it is not signed as it should be, or not good news.");
+  field("cache_ttl", cache_ttl, "Seconds for which an answer is shown; a new one is fetched before.")
+      .at_least(60);
+  field.open();
+}
+
 void Ssl::describe(json::Fields& field) {
   describe_id(*this, field);
   describe_rest(*this, field);
@@ -37,6 +45,7 @@ void Ssl::describe(json::Fields& field) {
   field("sni", sni, "Name it is shown for; *.example.com covers one label.").pattern(host_pattern);
   field("snis", snis, "Several of them.").min_items(1).items().pattern(host_pattern);
   field("client", client, "What clients have to show.");
+  field("ocsp_stapling", ocsp_stapling, "OCSP stapling of the certificates.");
   field("status", status, "1: in use, 0: switched off.").one_of({1, 0});
   field("ssl_protocols", ssl_protocols, "Versions of TLS; none: those of config.yaml.")
       .max_items(3)

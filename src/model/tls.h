@@ -17,6 +17,14 @@ struct ClientCertificates {
   void describe(json::Fields& field);
 };
 
+// What the issuer says of the certificate, shown to clients that ask for it.
+struct OcspStapling {
+  bool enabled = false;
+  bool skip_verify = false;
+  std::int32_t cache_ttl = 3600;  // seconds
+  void describe(json::Fields& field);
+};
+
 struct Ssl : Common {
   enum class Type : std::uint8_t { server, client };
   friend json::Names enum_names(Type);
@@ -27,6 +35,7 @@ struct Ssl : Common {
   std::string sni;                       // this or snis
   std::vector<std::string> snis;
   std::optional<ClientCertificates> client;
+  std::optional<OcspStapling> ocsp_stapling;
   std::int32_t status = 1;                 // 0: not used
   std::vector<std::string> ssl_protocols;  // none: those of config.yaml
   void describe(json::Fields& field);

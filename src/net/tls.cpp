@@ -146,6 +146,12 @@ bool TlsStream::choose(std::string_view server_name) {
   return true;
 }
 
+void Certificates::ask_responder(std::shared_ptr<OcspStaple>) {}
+
+void TlsStream::refresh(const std::shared_ptr<OcspStaple>& staple) {
+  if (certificates_ != nullptr && staple->begin_asking(loop().now())) certificates_->ask_responder(staple);
+}
+
 void TlsStream::resume_with(TlsResumption resumption) {
   resumption_ = std::move(resumption);
   if (resumption_.sessions == nullptr) return;

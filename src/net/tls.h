@@ -17,6 +17,7 @@ struct x509_store_st;
 
 namespace sluice::net {
 
+class OcspStaple;
 class TlsFront;
 class TlsSessions;
 
@@ -55,6 +56,7 @@ class TlsContext {
     std::vector<std::string> protocols;  // "TLSv1.2", "TLSv1.3"; empty: both
     std::string ciphers;           // OpenSSL's list for TLS 1.2; "" keeps the default
     bool http2 = false;            // offered beside HTTP/1.1 (RFC 7301)
+    std::vector<std::shared_ptr<OcspStaple>> staples;  // of the certificates that have one
   };
   struct Client {
     bool verify = true;
@@ -77,6 +79,7 @@ class TlsContext {
   const std::string& client_domain() const { return client_domain_; }
   ClientCertificate client_certificate() const { return client_; }
   int client_depth() const { return client_depth_; }
+  const std::vector<std::shared_ptr<OcspStaple>>& staples() const { return staples_; }
   int version_min() const { return version_min_; }
   int version_max() const { return version_max_; }
 
@@ -87,6 +90,7 @@ class TlsContext {
   ClientCertificate client_ = ClientCertificate::required;
   int client_depth_ = 0, version_min_ = 0, version_max_ = 0;
   std::string client_domain_;
+  std::vector<std::shared_ptr<OcspStaple>> staples_;
 };
 
 // Which certificate a client is shown, asked in the middle of its handshake.
@@ -95,6 +99,8 @@ class Certificates {
   // `server_name` is what the client asks for, in lower case and without a dot at its end; "" when it names
   // nothing. Null: the handshake is refused.
   virtual std::shared_ptr<const TlsContext> find(std::string_view server_name) = 0;
+  // Somebody has to ask the responder of `staple`, and was found to do so: `staple` waits for what it said.
+  virtual void ask_responder(std::shared_ptr<OcspStaple> staple);
 
  protected:
   ~Certificates() = default;

@@ -93,6 +93,22 @@ void offer_protocols(SSL_CTX* context, bool http2) {
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, const_cast<std::string_view*>(&ours));
 }
 
+// OpenSSL's callback: the client wants to see what the issuer says of the certificate that it is shown.
+int staple(SSL* ssl, void* serving) {
+  const auto& context = *static_cast<const TlsContext*>(serving);
+  auto& stream = TlsStream::of(ssl);
+  for (const auto& one : context.staples()) {
+    if (!one->is_for(SSL_get_certificate(ssl))) continue;
+    stream.refresh(one);
+    const auto answer = one->answer(stream.loop().now());
+    if (answer == nullptr) break;
+    void* copy = OPENSSL_memdup(answer->data(), answer->size());  // OpenSSL frees it
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(answer->size()));
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
 }  // namespace
 
 TrustStore::~TrustStore() { X509_STORE_free(store_); }
@@ -178,6 +194,11 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const Server& optio
                                  static_cast<unsigned>(domain.size()));
   serve_alone(raw, *context);
   offer_protocols(raw, options.http2);
+  context->staples_ = options.staples;
+  if (!options.staples.empty()) {
+    SSL_CTX_set_tlsext_status_cb(raw, staple);
+    SSL_CTX_set_tlsext_status_arg(raw, context.get());
+  }
   return std::shared_ptr<const TlsContext>(std::move(context));
 }
 

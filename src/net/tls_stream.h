@@ -3,6 +3,7 @@
 // this folder only.
 #pragma once
 #include "net/openssl.h"
+#include "net/ocsp.h"
 #include "net/tls.h"
 #include "net/tls_facts.h"
 #include "net/tls_front.h"
@@ -45,6 +46,8 @@ class TlsStream final : public Stream {
   const TlsFront& front() const { return *front_; }
   // False: there is none for that name.
   bool choose(std::string_view server_name);
+  // In the middle of a handshake whose client wants an OCSP answer: has one fetched when that is due.
+  void refresh(const std::shared_ptr<OcspStaple>& staple);
 
   // ---- of a client ----
   void resume_with(TlsResumption resumption);

@@ -36,7 +36,7 @@ class Authority:
         self.openssl("req", "-new", *KINDS[kind], "-nodes", "-keyout", key, *words, "-out", certificate)
         return Pair(certificate, key)
 
-    def signed(self, name, hosts, kind="ec", days=2, authority=False):
+    def signed(self, name, hosts, kind="ec", days=2, authority=False, extra=()):
         """A pair for `hosts` (names and addresses); `name` is its common name and that of its files."""
         self.serial += 1
         files = f"{self.name}-{name}-{self.serial}"
@@ -46,6 +46,7 @@ class Authority:
         names = ",".join(f"{'IP' if host[-1:].isdigit() else 'DNS'}:{host}" for host in hosts)
         lines = [f"subjectAltName={names}"] if hosts else []
         lines += ["basicConstraints=critical,CA:TRUE"] if authority else []
+        lines += extra
         extensions.write_text("\n".join(lines) + "\n")
         signing = ["-CA", self.certificate, "-CAkey", self.key, "-set_serial", self.serial, "-days", days]
         out = self.folder / f"{files}.pem"
