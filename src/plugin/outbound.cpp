@@ -45,4 +45,11 @@ std::string form_of(const OutboundFields& arguments) {
   return text;
 }
 
+void add_argument(std::string& url, std::string_view name, std::string_view value) {
+  url += url.contains('?') ? '&' : '?';
+  percent_encode(name, url);
+  url += '=';
+  percent_encode(value, url);
+}
+
 }  // namespace sluice::plugin

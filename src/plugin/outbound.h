@@ -33,5 +33,7 @@ bool describes_body(std::string_view name);
 
 // "a=1&b=2", encoded (application/x-www-form-urlencoded).
 std::string form_of(const OutboundFields& arguments);
+// Puts an argument behind a URL, which may have some.
+void add_argument(std::string& url, std::string_view name, std::string_view value);
 
 }  // namespace sluice::plugin
