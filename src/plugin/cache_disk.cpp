@@ -22,6 +22,7 @@ constexpr std::uint64_t waiting_bytes_max = std::uint64_t{128} << 20;
 constexpr std::size_t jobs_max = 16'384;
 constexpr std::size_t name_size = 32;
 constexpr std::string_view unfinished = ".new";  // of a file that is being written
+constexpr std::int64_t unfinished_seconds = 60;  // older ones nobody writes any more
 
 // 128 bits of SHA-256 in hexadecimal; the whole key stands in the file.
 std::string name_of(std::string_view key) {
@@ -242,14 +243,15 @@ void CacheDisk::scan() {
 void CacheDisk::look_at(const std::string& name, std::vector<std::pair<std::int64_t, File>>& found) {
   if (!is_name(std::string_view(name).substr(0, name_size))) return;
   const std::string path = place_of(name.substr(0, name_size)) + name.substr(name_size);
-  if (name.size() != name_size) {
-    if (name.ends_with(unfinished)) ::unlink(path.c_str());
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return;
+  if (name.size() != name_size) {  // maybe of a process whose place this one takes, and which still writes
+    const bool old = facts.st_mtime + unfinished_seconds < ::time(nullptr);
+    if (old && name.ends_with(unfinished)) ::unlink(path.c_str());
     return;
   }
   std::string beginning;
-  struct stat facts {};
-  const bool read = read_file(path, beginning, cache_file_head) && ::stat(path.c_str(), &facts) == 0;
-  if (!read) return;
+  if (!read_file(path, beginning, cache_file_head)) return;
   const auto size = static_cast<std::uint64_t>(facts.st_size);
   if (cache_file_size(beginning) == size) found.push_back({facts.st_mtime, {name, size}});
   else ::unlink(path.c_str());
@@ -268,7 +270,8 @@ CacheEntry CacheDisk::load_file(const Job& job) {
 }
 
 Result<> CacheDisk::try_write(const CachedResponse& entry, const std::string& name, std::uint64_t& size) {
-  const std::string place = place_of(name), beside = place + std::string(unfinished);
+  const std::string place = place_of(name);
+  const std::string beside = place + "." + std::to_string(::getpid()) + std::string(unfinished);
   const std::string prefix = cache_file_prefix(entry);
   std::error_code error;
   fs::create_directories(fs::path(place).parent_path(), error);

@@ -178,7 +178,8 @@ TEST(CacheDisk, takes_damaged_and_unfinished_files_away) {
   }
   const auto files = directory.files();
   ASSERT_EQ(files.size(), 3U);
-  std::ofstream(files[0].string() + ".new") << "half";
+  std::ofstream(files[0].string() + ".1.new") << "half";
+  fs::last_write_time(files[0].string() + ".1.new", fs::file_time_type::clock::now() - 5min);
   std::ofstream(fs::path(directory.path) / "not-ours") << "stays";
   fs::resize_file(files[0], fs::file_size(files[0]) - 3);
   std::fstream flipped(files[1], std::ios::in | std::ios::out);

@@ -113,7 +113,8 @@ std::shared_ptr<CachedResponse> read_cache_file(std::string_view bytes, std::str
   if (!read_head(bytes, head) || size_of(head) != bytes.size()) return nullptr;
   if (crc32(bytes.substr(summed_from)) != head.checksum) return nullptr;
   const std::string_view rest = bytes.substr(sizeof head);
-  if (rest.substr(0, head.key_size) != key || head.kind > 1 || head.status < 100 || head.status > 999)
+  if (head.made_wall < 0 || rest.substr(0, head.key_size) != key || head.kind > 1 || head.status < 100 ||
+      head.status > 999)
     return nullptr;
   auto entry = std::make_shared<CachedResponse>();
   entry->kind = static_cast<CachedResponse::Kind>(head.kind);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/text.h"
 #include "plugin/cache_control.h"
 #include "plugin/cache_fill.h"
 #include "plugin/exchange.h"
@@ -61,7 +62,7 @@ struct Use {
   bool keeps = false;       // the response may be kept
   bool prepared = false;    // the request has the cache's own conditions instead of the client's
   CacheDirectives asked;    // the request's, when they count
-  std::string base, key;    // what is asked for, and where it is looked for: a variant's own key
+  std::string_view base, key;  // what is asked for, and where it is looked for: a variant's own key
   CacheEntry stale;         // to be found true by the upstream
   std::string_view etags, since;  // the client's conditions
   CacheTurns::Ticket turn;
@@ -179,7 +180,7 @@ class ProxyCache final : public plugin::Plugin {
     const Instant now = x.worker.loop.now();
     CacheEntry entry = zone_->memory().find(use.base, now);
     if (entry != nullptr && entry->kind == Kind::variants) {
-      use.key = plugin::variant_key(use.base, entry->vary, x.request.headers);
+      use.key = x.arena.copy(plugin::variant_key(use.base, entry->vary, x.request.headers));
       entry = zone_->memory().find(use.key, now);
     }
     if (entry != nullptr && entry->kind == Kind::response && judge(x, use, *entry))
@@ -230,8 +231,12 @@ class ProxyCache final : public plugin::Plugin {
     }
     if (config_.cache_control) use.asked = plugin::cache_directives(headers);
     // Part of a response, or a change under a condition, is between the client and the upstream.
-    const bool partly = headers.has(HeaderId::range) || headers.has("if-match") ||
-                        headers.has("if-unmodified-since") || headers.has("if-range");
+    const bool partly = headers.has(HeaderId::range) || std::ranges::any_of(headers, [](const auto& field) {
+                          constexpr std::string_view match = "if-match", unmodified = "if-unmodified-since";
+                          return field.id == HeaderId::other &&
+                                 (equals_ignoring_case(field.name, match) ||
+                                  equals_ignoring_case(field.name, unmodified));
+                        });
     const bool told = !bypass_.empty() && holds(bypass_, x);
     if (!partly && !told && !use.asked.no_store && !use.asked.no_cache) return true;
     use.status = "BYPASS";
@@ -242,8 +247,9 @@ class ProxyCache final : public plugin::Plugin {
   }
 
   // No two requests that differ in a part have the same.
-  std::string base_key(Exchange& x, bool post) const {
-    std::string key = post ? "BP" : "BG";
+  std::string_view base_key(Exchange& x, bool post) const {
+    thread_local std::string key;
+    key = post ? "BP" : "BG";
     std::string_view who;
     if (config_.consumer_isolation && !names_who_asks_) {
       who = x.consumer_name;
@@ -255,7 +261,7 @@ class ProxyCache final : public plugin::Plugin {
       key += '\0';
       key += part.text.empty() ? part.variable.read(x).value_or(std::string_view()) : part.text;
     }
-    return key;
+    return x.arena.copy(key);
   }
 
   // Whether the entry may be sent; else what Apisix-Cache-Status says.
@@ -307,7 +313,7 @@ class ProxyCache final : public plugin::Plugin {
         use.turn.settle(CacheTurns::Outcome::stored);
         continue;
       } else {
-        auto waiting = zone_->turns().wait(loop, use.key, deadline);
+        auto waiting = zone_->turns().wait(loop, std::string(use.key), deadline);
         const auto outcome = co_await waiting;
         if (outcome && *outcome != CacheTurns::Outcome::unshared) continue;
       }
@@ -320,11 +326,11 @@ class ProxyCache final : public plugin::Plugin {
     auto& loop = x.worker.loop;
     const Instant deadline = after(loop.now(), disk_patience);
     use.key = use.base;
-    auto finding = zone_->find(loop, use.base, deadline);
+    auto finding = zone_->find(loop, std::string(use.base), deadline);
     CacheEntry entry = co_await finding;
     if (entry == nullptr || entry->kind != Kind::variants) co_return entry;
-    use.key = plugin::variant_key(use.base, entry->vary, x.request.headers);
-    auto finding_variant = zone_->find(loop, use.key, deadline);
+    use.key = x.arena.copy(plugin::variant_key(use.base, entry->vary, x.request.headers));
+    auto finding_variant = zone_->find(loop, std::string(use.key), deadline);
     entry = co_await finding_variant;
     co_return entry;
   }
@@ -402,7 +408,8 @@ class ProxyCache final : public plugin::Plugin {
     const bool had_variants = before != nullptr && before->kind == Kind::variants;
     if (had_variants && before->vary != names)
       for (const auto& variant : before->variants) zone_->erase(variant);
-    entry->key = names.empty() ? use.base : plugin::variant_key(use.base, names, x.request.headers);
+    entry->key =
+        names.empty() ? std::string(use.base) : plugin::variant_key(use.base, names, x.request.headers);
     if (!entry->index()) return;
     if (!names.empty()) {
       auto table = std::make_shared<CachedResponse>();
@@ -454,7 +461,7 @@ class ProxyCache final : public plugin::Plugin {
   plugin::VerdictTask purge(Exchange& x) const {
     bool there = false;
     for (const bool post : {false, true}) {
-      const std::string base = base_key(x, post);
+      const std::string base(base_key(x, post));
       auto& loop = x.worker.loop;
       auto finding = zone_->find(loop, base, after(loop.now(), disk_patience));
       const CacheEntry entry = co_await finding;

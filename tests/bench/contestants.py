@@ -72,13 +72,13 @@ def load(port, **options):
 class Configured:
     """nginx or haproxy from the template beside this file."""
 
-    def __init__(self, name, upstream_port, more="", passes="proxy_pass http://peer"):
+    def __init__(self, name, upstream_port, more="", passes="proxy_pass http://peer", http=""):
         self.name = name
         self.prefix = Path(tempfile.mkdtemp(prefix=f"sluice-bench-{name}-"))
         (self.port,) = free_ports(1)
         template = (HERE / {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}[name]).read_text()
         filled = {"@PREFIX@": self.prefix, "@PORT@": self.port, "@UPSTREAM@": upstream_port, "@MORE@": more}
-        filled["@PASS@"] = passes
+        filled.update({"@PASS@": passes, "@HTTP@": http})
         for key, value in filled.items():
             template = template.replace(key, str(value))
         config = self.prefix / "config"

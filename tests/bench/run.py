@@ -16,10 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import control_plane
 import figures
 import http2_figures
+import plugin_figures
 import tls_figures
 
-ALL = {**figures.ALL, **control_plane.ALL, **tls_figures.ALL, **http2_figures.ALL}
-GOALS = {**figures.GOALS, **control_plane.GOALS, **tls_figures.GOALS, **http2_figures.GOALS}
+PARTS = (figures, control_plane, tls_figures, http2_figures, plugin_figures)
+ALL = {name: measure for part in PARTS for name, measure in part.ALL.items()}
+GOALS = {name: goal for part in PARTS for name, goal in part.GOALS.items()}
 FLOORS = control_plane.FLOORS
 
 TOP = Path(__file__).resolve().parent.parent.parent
