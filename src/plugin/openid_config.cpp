@@ -50,7 +50,7 @@ Duration OpenidConfig::patience() const {
 
 void OpenidConfig::describe_provider(json::Fields& field) {
   field("client_id", client_id, "The client's id at the provider.").required();
-  field("client_secret", client_secret, "Its secret.").secret();
+  field("client_secret", client_secret, "The client's secret.").secret();
   field("discovery", discovery, "URL of the provider's discovery document.").required();
   field("scope", scope, "Scopes to ask for, with spaces between.");
   field("realm", realm, "The realm that WWW-Authenticate tells.");

@@ -54,10 +54,10 @@ json::Names enum_names(SessionStorage) {
 
 void SessionRedis::describe(json::Fields& field) {
   field("host", host, "Host of the Redis that keeps sessions.").length(2, 1024);
-  field("port", port, "Its port.").range(1, 65535);
-  field("username", username, "Its user.").length(1, 1024);
+  field("port", port, "Port of that Redis.").range(1, 65535);
+  field("username", username, "User there, if any.").length(1, 1024);
   field("password", password, "The user's password.").length(0, 1024).secret();
-  field("database", database, "Its database.").at_least(0);
+  field("database", database, "Number of the database.").at_least(0);
   field("prefix", prefix, "What keys begin with.");
   field("ssl", ssl, "Speaks TLS with it.");
   field("ssl_verify", ssl_verify, "Verifies its certificate.");
