@@ -44,6 +44,7 @@ class LoopbackStream final : public Stream {
     const std::size_t count = std::min(size, pipe.bytes.size());
     std::copy_n(pipe.bytes.data(), count, into);
     pipe.bytes.erase(0, count);
+    waits_beyond_ = 0;
     wake_other();
     return static_cast<ssize_t>(count);
   }
@@ -62,11 +63,22 @@ class LoopbackStream final : public Stream {
     return static_cast<ssize_t>(written);
   }
 
+  ssize_t try_peek(char* into, std::size_t size) override {
+    const Pipe& pipe = in();
+    if (pipe.bytes.empty()) return pipe.ended ? 0 : pipe.reset ? -ECONNRESET : -EAGAIN;
+    seen_ = std::min(size, pipe.bytes.size());
+    std::copy_n(pipe.bytes.data(), seen_, into);
+    return static_cast<ssize_t>(seen_);
+  }
+  void no_news() override { waits_beyond_ = seen_; }
+
   void shutdown_write() override {
     out().ended = true;
     wake_other();
   }
-  bool maybe_readable() const override { return !in().bytes.empty() || in().ended || in().reset; }
+  bool maybe_readable() const override {
+    return in().bytes.size() > waits_beyond_ || in().ended || in().reset;
+  }
   bool maybe_writable() const override { return out().reset || out().bytes.size() < out().capacity; }
   bool broken() const override { return out().reset; }
   void wake_up() { wake(); }
@@ -84,6 +96,7 @@ class LoopbackStream final : public Stream {
 
   std::shared_ptr<Link> link_;
   int side_;
+  std::size_t seen_ = 0, waits_beyond_ = 0;  // of what was peeked at
 };
 
 }  // namespace

@@ -39,6 +39,10 @@ class Stream {
   // Asks the system whether an idle connection is still there with nothing to read: costs a call, and tells
   // what no event has told yet.
   virtual bool idle_and_whole() { return !maybe_readable() && !broken(); }
+  // Bytes that a read would find, left where they are, with the results of try_read. `no_news` says that
+  // those seen are not enough: the stream is readable again when there are more.
+  virtual ssize_t try_peek(char*, std::size_t) { return -EOPNOTSUPP; }
+  virtual void no_news() {}
   virtual bool secure() const { return false; }
   // What the handshake found out; null when the connection is not secure.
   virtual const class TlsFacts* tls() const { return nullptr; }

@@ -57,6 +57,16 @@ class TcpStream final : public Stream, public async::Pollable {
     return written == -EINTR ? -EAGAIN : written;
   }
 
+  ssize_t try_peek(char* into, std::size_t size) override {
+    if (!can_read_) return -EAGAIN;
+    const ssize_t count = ::recv(descriptor_, into, size, MSG_PEEK);
+    if (count >= 0) return count;
+    if (errno == EAGAIN) can_read_ = false;
+    return errno == EINTR ? -EAGAIN : -errno;
+  }
+  // Each arrival of bytes is an edge, also while older ones are unread.
+  void no_news() override { can_read_ = ending_; }
+
   void shutdown_write() override { ::shutdown(descriptor_, SHUT_WR); }
   bool maybe_readable() const override { return can_read_; }
   bool maybe_writable() const override { return can_write_; }
