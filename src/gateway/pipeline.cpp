@@ -37,6 +37,7 @@ struct Serving {
     x.remote_text = x.client_text = the_session.client_text();
     x.server_port_text = the_session.port_text();
     x.tls = client.tls();
+    x.proxy_header = the_session.proxy_header();
   }
   Serving(const Serving&) = delete;
   // Also when the client hangs up and the frame is destroyed: what was begun is logged.

@@ -21,14 +21,21 @@ bool tls_agreed_on_http2(const net::Stream& stream) {
 Session::Session(Worker& worker, net::Accepted accepted, std::uint64_t number)
     : worker_(worker),
       accepted_(std::move(accepted)),
-      number_(number),
-      client_text_size_(static_cast<std::uint8_t>(accepted_.peer.address.format(client_text_.data()))) {
+      number_(number) {
+  set_client(accepted_.peer);
   char* const port = port_text_.data();
   const auto end = std::to_chars(port, port + port_text_.size(), accepted_.local.port).ptr;
   port_text_size_ = static_cast<std::uint8_t>(end - port);
 }
 
-void Session::start(std::shared_ptr<const net::TlsFront> tls) { life_.start(run(std::move(tls))); }
+void Session::start(bool proxy_protocol, std::shared_ptr<const net::TlsFront> tls) {
+  life_.start(run(proxy_protocol, std::move(tls)));
+}
+
+void Session::set_client(const Endpoint& client) {
+  accepted_.peer = client;
+  client_text_size_ = static_cast<std::uint8_t>(client.address.format(client_text_.data()));
+}
 
 void Session::client_event(void* self) {
   auto& session = *static_cast<Session*>(self);
@@ -36,16 +43,45 @@ void Session::client_event(void* self) {
   if (session.connection_->stream().broken()) session.worker_.ended(session);
 }
 
-async::Task<> Session::run(std::shared_ptr<const net::TlsFront> tls) {
-  if (tls != nullptr) {
-    const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
-    auto secured = co_await net::tls_accept(std::move(tls), worker_, std::move(accepted_.stream), deadline);
-    if (!secured) {
-      log::info("{}: {}", accepted_.peer.text(), secured.error().what);
+// The client is whom the header names, from here on for everything.
+async::Task<bool> Session::take_proxy_header() {
+  const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
+  auto taken = co_await net::take_proxy_header(*accepted_.stream, deadline);
+  if (!taken) {
+    log::warn("{}: hung up: {}; port {} is for proxies that send the PROXY protocol "
+              "(apisix.proxy_protocol), other clients use another port",
+              accepted_.peer.text(), taken.error().what, port_text());
+    co_return false;
+  }
+  proxy_header_ = std::make_unique<const net::ProxyHeader>(*taken);
+  if (taken->ends) set_client(taken->ends->source);
+  co_return true;
+}
+
+// What comes before the first request; false when the connection ends there.
+async::Task<bool> Session::open(bool proxy_protocol, std::shared_ptr<const net::TlsFront> tls) {
+  if (proxy_protocol) {
+    const bool taken = co_await take_proxy_header();
+    if (!taken) co_return false;
+  }
+  if (tls == nullptr) co_return true;
+  const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
+  auto secured = co_await net::tls_accept(std::move(tls), worker_, std::move(accepted_.stream), deadline);
+  if (!secured) {
+    log::info("{}: {}", accepted_.peer.text(), secured.error().what);
+    co_return false;
+  }
+  accepted_.stream = std::move(*secured);
+  co_return true;
+}
+
+async::Task<> Session::run(bool proxy_protocol, std::shared_ptr<const net::TlsFront> tls) {
+  if (proxy_protocol || tls != nullptr) {
+    const bool opened = co_await open(proxy_protocol, std::move(tls));
+    if (!opened) {
       worker_.ended(*this);
       co_return;
     }
-    accepted_.stream = std::move(*secured);
   }
   const bool http2 = worker_.settings().http2;
   if (http2 && tls_agreed_on_http2(*accepted_.stream)) {

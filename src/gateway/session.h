@@ -11,6 +11,7 @@
 #include "async/child.h"
 #include "http/http2_server.h"
 #include "http/server_connection.h"
+#include "net/proxy_protocol.h"
 #include "net/tls_front.h"
 
 namespace sluice::gateway {
@@ -20,13 +21,15 @@ class Worker;
 class Session final : public http::Http2Server::Handler {
  public:
   Session(Worker& worker, net::Accepted accepted, std::uint64_t number);
-  // Serves from now on; with `tls`, behind a handshake.
-  void start(std::shared_ptr<const net::TlsFront> tls);
+  // Serves from now on, behind a PROXY header when the port wants one; with `tls`, behind a handshake.
+  void start(bool proxy_protocol, std::shared_ptr<const net::TlsFront> tls);
 
   http::ServerConnection& connection() { return *connection_; }
   Worker& worker() { return worker_; }
   std::uint64_t number() const { return number_; }
-  // The TCP peer's address.
+  // What the connection began with; null on ports that want no PROXY header.
+  const net::ProxyHeader* proxy_header() const { return proxy_header_.get(); }
+  // The TCP peer's address, or that of whom its PROXY header names.
   std::string_view client_text() const { return {client_text_.data(), client_text_size_}; }
   // The port it connected to.
   std::string_view port_text() const { return {port_text_.data(), port_text_size_}; }
@@ -37,7 +40,10 @@ class Session final : public http::Http2Server::Handler {
   std::size_t place = 0;  // in the worker's list
 
  private:
-  async::Task<> run(std::shared_ptr<const net::TlsFront> tls);
+  async::Task<> run(bool proxy_protocol, std::shared_ptr<const net::TlsFront> tls);
+  async::Task<bool> open(bool proxy_protocol, std::shared_ptr<const net::TlsFront> tls);
+  async::Task<bool> take_proxy_header();
+  void set_client(const Endpoint& client);
   async::Task<> serve_requests();
   async::Task<> begin_http2();
   async::Task<> serve_http2(net::Accepted accepted, std::string_view input);
@@ -47,6 +53,7 @@ class Session final : public http::Http2Server::Handler {
   Worker& worker_;
   net::Accepted accepted_;
   std::unique_ptr<http::ServerConnection> connection_;
+  std::unique_ptr<const net::ProxyHeader> proxy_header_;
   std::uint64_t number_;
   std::array<char, 46> client_text_;
   std::array<char, 5> port_text_;

@@ -18,6 +18,7 @@ namespace sluice::gateway {
 struct ListenAddress {
   Endpoint endpoint;
   bool tls = false;
+  bool proxy_protocol = false;  // every connection begins with a PROXY header
 };
 
 struct Settings {

@@ -36,13 +36,16 @@ Worker::~Worker() {
 Result<> Worker::listen(const ListenAddress& at, net::ListenOptions options,
                         std::shared_ptr<const net::TlsFront> tls) {
   auto listener = network_.listen(loop, at.endpoint, options,
-                                  [this, tls](net::Accepted accepted) { take(std::move(accepted), tls); });
+                                  [this, tls, at](net::Accepted accepted) {
+                                    take(std::move(accepted), at.proxy_protocol, tls);
+                                  });
   if (!listener) return std::unexpected(listener.error());
   listeners_.push_back(std::move(*listener));
   return {};
 }
 
-void Worker::take(net::Accepted accepted, const std::shared_ptr<const net::TlsFront>& tls) {
+void Worker::take(net::Accepted accepted, bool proxy_protocol,
+                  const std::shared_ptr<const net::TlsFront>& tls) {
   ++counters.accepted;
   if (sessions_.size() >= settings_.connections_max) return refuse_connection(std::move(accepted));
   ++counters.handled;
@@ -51,7 +54,7 @@ void Worker::take(net::Accepted accepted, const std::shared_ptr<const net::TlsFr
   session->place = sessions_.size();
   Session& started = *session;
   sessions_.push_back(std::move(session));
-  started.start(tls);
+  started.start(proxy_protocol, tls);
 }
 
 void Worker::refuse_connection(net::Accepted accepted) {

@@ -102,7 +102,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
  private:
   static constexpr std::size_t balancers_max = 65'536;
   static constexpr std::size_t consumer_chains_max = 65'536;
-  void take(net::Accepted accepted, const std::shared_ptr<const net::TlsFront>& tls);
+  void take(net::Accepted accepted, bool proxy_protocol, const std::shared_ptr<const net::TlsFront>& tls);
   void refuse_connection(net::Accepted accepted);
   async::Task<> fetch_staple(std::shared_ptr<net::OcspStaple> staple);
 

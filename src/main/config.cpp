@@ -114,6 +114,7 @@ void read_apisix(Section apisix, const std::string& prefix, Config& config) {
   apisix.flag("enable_http2", config.gateway.http2);
   read_node_listen(apisix, ipv6, config);
   read_ssl(apisix.section("ssl"), ipv6, config);
+  read_proxy_protocol(apisix.section("proxy_protocol"), ipv6, config);
   config.gateway.tls.http2 = config.gateway.http2;
   read_proxy_mode(apisix, config);
   std::string mode = "radixtree_host_uri";
@@ -367,7 +368,8 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     }
     note_unserved(root, "");
   }
-  const auto secure = std::ranges::find(config.gateway.listen, true, &gateway::ListenAddress::tls);
+  const auto secure = std::ranges::find_if(
+      config.gateway.listen, [](const auto& at) { return at.tls && !at.proxy_protocol; });
   if (config.gateway.https_port == 0 && secure != config.gateway.listen.end())
     config.gateway.https_port = secure->endpoint.port;
   note_missing_keyring(config, findings);

@@ -244,6 +244,30 @@ deployment:
   for (const auto& warning : got.findings.warnings) ADD_FAILURE() << warning.path << " " << warning.what;
 }
 
+TEST(Config, ReadsPortsOfProxies) {
+  const Read got = read(R"(
+apisix:
+  node_listen: [9080]
+  ssl: {enable: false}
+  enable_ipv6: false
+  proxy_protocol: {listen_http_port: 9181, listen_https_port: [{ip: 127.0.0.1, port: 9182}]}
+)");
+  ASSERT_TRUE(got.config) << got.findings.problems.front().what;
+  const auto& listen = got.config->gateway.listen;
+  ASSERT_EQ(listen.size(), 3u);
+  EXPECT_FALSE(listen[0].proxy_protocol);
+  EXPECT_EQ(listen[1].endpoint.text(), "0.0.0.0:9181");
+  EXPECT_TRUE(listen[1].proxy_protocol && !listen[1].tls);
+  EXPECT_EQ(listen[2].endpoint.text(), "127.0.0.1:9182");
+  EXPECT_TRUE(listen[2].proxy_protocol && listen[2].tls);
+  EXPECT_EQ(got.config->gateway.https_port, 0);  // clients are not sent to a port of proxies
+  const Read taken = read("apisix: {proxy_protocol: {listen_http_port: 9080}}");
+  EXPECT_FALSE(taken.config);
+  EXPECT_TRUE(names(taken.findings.problems, "/apisix/proxy_protocol/listen_http_port"));
+  const Read none = read("apisix: {proxy_protocol: {listen_http_port: many}}");
+  EXPECT_TRUE(names(none.findings.problems, "/apisix/proxy_protocol/listen_http_port"));
+}
+
 TEST(Config, NamesWhatWouldBeMissed) {
   struct Case {
     std::string_view text, path;

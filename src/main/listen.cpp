@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "main/pem_file.h"
+#include "main/unserved.h"
 
 namespace sluice::main {
 namespace {
@@ -82,6 +83,31 @@ std::vector<std::string> protocols_of(Section& ssl) {
 
 void read_node_listen(Section& apisix, bool ipv6, Config& config) {
   Places(apisix, "node_listen", ipv6, false, config).read(9080);
+}
+
+// listen_http_port and listen_https_port are for proxies alone: what does not begin with a header is hung up
+// on.
+void read_proxy_protocol(Section section, bool ipv6, Config& config) {
+  const auto listen = [&](std::string_view key, bool tls) {
+    if (!section.has(key)) return;
+    const std::size_t first = config.gateway.listen.size();
+    Places(section, key, ipv6, tls, config).read(0);
+    for (std::size_t i = first; i < config.gateway.listen.size(); ++i) {
+      auto& own = config.gateway.listen[i];
+      own.proxy_protocol = true;
+      const auto before = config.gateway.listen.begin() + static_cast<std::ptrdiff_t>(i);
+      const bool taken = own.endpoint.port != 0 &&
+                         std::find_if(config.gateway.listen.begin(), before, [&own](const auto& other) {
+                           return other.endpoint == own.endpoint;
+                         }) != before;
+      if (taken)
+        section.problem(key, own.endpoint.text() + " is also a port of node_listen, ssl/listen or of this "
+                                                   "section; proxies need a port of their own");
+    }
+  };
+  listen("listen_http_port", false);
+  listen("listen_https_port", true);
+  note_unserved(section, "apisix.proxy_protocol");
 }
 
 void read_ssl(Section ssl, bool ipv6, Config& config) {

@@ -12,6 +12,8 @@ namespace sluice::main {
 
 void read_node_listen(Section& apisix, bool ipv6, Config& config);
 void read_ssl(Section ssl, bool ipv6, Config& config);
+// Ports at which every connection begins with a PROXY header.
+void read_proxy_protocol(Section section, bool ipv6, Config& config);
 
 // What the TLS listeners share; null when there are none.
 Result<std::shared_ptr<const net::TlsFront>> tls_front(const Config& config);

@@ -22,7 +22,8 @@ constexpr std::string_view moved = "APISIX 3 has it below deployment/admin; writ
 constexpr Unserved unserved[] = {
     {"apisix", "proxy_mode", "http", no_stream},
     {"apisix", "stream_proxy", "", no_stream},
-    {"apisix", "proxy_protocol", "", "the PROXY protocol is not spoken by this version"},
+    {"apisix.proxy_protocol", "enable_tcp_pp", "", no_stream},
+    {"apisix.proxy_protocol", "enable_tcp_pp_to_upstream", "", no_stream},
     {"apisix", "extra_lua_path", "", no_lua},
     {"apisix", "extra_lua_cpath", "", no_lua},
     {"apisix", "lua_module_hook", "", no_lua},

@@ -16,6 +16,7 @@
 
 namespace sluice::net {
 class TlsFacts;
+struct ProxyHeader;
 }
 
 namespace sluice::plugin {
@@ -53,13 +54,14 @@ class Exchange {
   http::Response response{arena};
   Worker& worker;
 
-  Endpoint client;               // the TCP peer
+  Endpoint client;               // the TCP peer, or whom its PROXY header names
   Endpoint server;               // the address it connected to
   Endpoint remote;               // the client as trusted headers tell it; `client` otherwise
   std::string_view remote_text;  // remote's address as text
   std::string_view client_text;  // client's
   std::string_view server_port_text;  // server's port
   const net::TlsFacts* tls = nullptr;  // of the client's connection; null without TLS
+  const net::ProxyHeader* proxy_header = nullptr;  // what the connection began with; null without one
   const ConfigView* config = nullptr;   // the pinned snapshot
   const RouteInfo* route = nullptr;     // null until, or when no, route matched
   const Consumer* consumer = nullptr;

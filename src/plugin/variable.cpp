@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "net/proxy_protocol.h"
 #include "plugin/exchange.h"
 #include "plugin/request_body.h"
 #include "plugin/tls_variables.h"
@@ -232,6 +233,13 @@ Value read_response_cookie(Exchange& x, const Variable& variable) {
   return std::nullopt;
 }
 
+using Ends = net::ProxyHeader::Ends;
+Value read_proxy_header(Exchange& x, const Endpoint Ends::* end, bool port) {
+  if (x.proxy_header == nullptr || !x.proxy_header->ends) return std::nullopt;
+  const Endpoint& told = *x.proxy_header->ends.*end;
+  return port ? number_text(x, told.port) : address_text(x, told.address);
+}
+
 // For names that have no value here: those of caches, of language models.
 Value read_nothing(Exchange&, const Variable&) { return std::nullopt; }
 
@@ -287,6 +295,10 @@ constexpr std::array connection_entries = {
     SLUICE_VARIABLE("realip_remote_port", number_text(x, x.client.port)),
     SLUICE_VARIABLE("server_addr", address_text(x, x.server.address)),
     SLUICE_VARIABLE("server_port", number_text(x, x.server.port)),
+    SLUICE_VARIABLE("proxy_protocol_addr", read_proxy_header(x, &Ends::source, false)),
+    SLUICE_VARIABLE("proxy_protocol_port", read_proxy_header(x, &Ends::source, true)),
+    SLUICE_VARIABLE("proxy_protocol_server_addr", read_proxy_header(x, &Ends::destination, false)),
+    SLUICE_VARIABLE("proxy_protocol_server_port", read_proxy_header(x, &Ends::destination, true)),
     SLUICE_VARIABLE("connection", number_text(x, x.connection_number)),
     SLUICE_VARIABLE("connection_requests", number_text(x, x.connection_requests)),
     SLUICE_VARIABLE("server_name", present("_")),

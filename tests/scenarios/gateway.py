@@ -27,7 +27,7 @@ KINDS = ["routes", "stream_routes", "services", "upstreams", "plugin_configs", "
 KINDS += ["global_rules", "plugin_metadata", "ssls", "protos", "secrets"]
 SANITIZERS = ["ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "LeakSanitizer"]
 CRASH = ["of the gateway was ended by signal"]
-LISTENERS = ["data", "tls", "admin", "control", "status", "metrics"]
+LISTENERS = ["data", "tls", "proxied", "proxied_tls", "admin", "control", "status", "metrics"]
 
 
 def die_with_parent():
@@ -79,6 +79,10 @@ class Gateway:
             "apisix": {
                 "node_listen": [listen["data"]],
                 "ssl": {"listen": [listen["tls"]]},
+                "proxy_protocol": {
+                    "listen_http_port": listen["proxied"],
+                    "listen_https_port": listen["proxied_tls"],
+                },
                 "control": listen["control"],
                 "status": listen["status"],
             },

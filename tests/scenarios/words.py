@@ -356,9 +356,9 @@ class Runner:
         return self.request(words[1:], "status")
 
     def do_raw(self, words):
-        """raw [admin] "bytes" "more bytes"... [half-close] expect ..."""
+        """raw [admin or proxied] "bytes" "more bytes"... [half-close] expect ..."""
         before, clauses = split_expect(words)
-        listener = "admin" if before[1:2] == ["admin"] else "data"
+        listener = before[1] if before[1:2] in (["admin"], ["proxied"]) else "data"
         segments = [raw(word) for word in before[1:] if isinstance(word, Text)]
         half_close = "half-close" in [word for word in before[1:] if not isinstance(word, Text)]
         kinds = [clause[0] for clause in clauses]

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The PROXY protocol with haproxy in front of the gateway: versions 1 and 2, over plaintext and TLS.
+
+proxy_protocol_peer.py [--binary PATH] [WORD...]: the tests whose name has one of the words.
+"""
+
+import json
+import socket
+import ssl
+import subprocess
+
+from papers import Authority
+from story import check, eventually, put, run
+
+from gateway import die_with_parent, free_ports  # behind story, which knows where it is
+
+CLIENT = "127.0.0.77"  # another loopback address than that of haproxy itself
+
+
+class Haproxy:
+    """Passes TCP on to a port of the gateway, with the header that `send` names."""
+
+    def __init__(self, folder, port, send):
+        (self.port,) = free_ports(1)
+        settings = folder / f"haproxy-{self.port}.cfg"
+        settings.write_text(
+            "global\n  maxconn 64\n"
+            "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"
+            f"listen one\n  bind 127.0.0.1:{self.port}\n  server gateway 127.0.0.1:{port} {send}\n",
+            encoding="ascii",
+        )
+        self.process = subprocess.Popen(
+            ["haproxy", "-f", str(settings), "-db"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+        eventually(self.listens, "haproxy listens")
+
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def asked(port, context=None):
+    """What the upstream saw of a request by CLIENT, and the port it came from."""
+    with socket.create_connection(("127.0.0.1", port), 10, (CLIENT, 0)) as plain:
+        own = plain.getsockname()[1]
+        sock = context.wrap_socket(plain, server_hostname="a.test") if context else plain
+        sock.sendall(b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        came = b""
+        while piece := sock.recv(65536):
+            came += piece
+    head, _, body = came.partition(b"\r\n\r\n")
+    check(head.startswith(b"HTTP/1.1 200"), f"answered {came[:300]!r}")
+    return json.loads(body)["headers"], head.decode(), own
+
+
+def with_route(story):
+    gateway, upstream = story.gateway(), story.upstream()
+    told = {"headers": {"set": {"x-client": "$remote_addr:$remote_port"}}}
+    nodes = {"type": "roundrobin", "nodes": {upstream.address: 1}}
+    put(gateway, "routes/1", {"uri": "/*", "upstream": nodes, "plugins": {"response-rewrite": told}})
+    return gateway
+
+
+def look_at(story, gateway, send):
+    haproxy = story.add(Haproxy(story.folder, gateway.ports["proxied"], send))
+    for _ in range(3):
+        headers, head, own = asked(haproxy.port)
+        check(headers["x-real-ip"] == CLIENT, f"the upstream was told {headers}")
+        check(f"x-client: {CLIENT}:{own}" in head.lower(), f"the client is {head}")
+
+
+def test_version_1_names_the_client(story):
+    look_at(story, with_route(story), "send-proxy")
+
+
+def test_version_2_names_the_client(story):
+    look_at(story, with_route(story), "send-proxy-v2")
+
+
+def test_version_2_with_extensions(story):
+    look_at(story, with_route(story), "send-proxy-v2 proxy-v2-options crc32c,unique-id")
+
+
+def test_checks_of_the_proxy_itself(story):
+    """haproxy's own checks speak for themselves: LOCAL, without a client."""
+    gateway = with_route(story)
+    haproxy = story.add(Haproxy(story.folder, gateway.ports["proxied"], "send-proxy-v2 check inter 100ms"))
+    for _ in range(5):
+        headers, _, _ = asked(haproxy.port)
+        check(headers["x-real-ip"] == CLIENT, f"the upstream was told {headers}")
+
+
+def test_before_a_handshake(story):
+    gateway, authority = with_route(story), Authority(story.folder)
+    pair = authority.signed("a", ["a.test"])
+    put(gateway, "ssls/1", {"cert": pair.pem, "key": pair.key_pem, "snis": ["a.test"]})
+    for send in ("send-proxy", "send-proxy-v2"):
+        haproxy = story.add(Haproxy(story.folder, gateway.ports["proxied_tls"], send))
+        context = ssl.create_default_context(cafile=authority.certificate)
+        headers, _, _ = asked(haproxy.port, context)
+        check(headers["x-real-ip"] == CLIENT, f"the upstream was told {headers}")
+        check(headers["x-forwarded-proto"] == "https", f"the upstream was told {headers}")
+
+
+def test_no_header_is_hung_up_on(story):
+    gateway = with_route(story)
+    haproxy = story.add(Haproxy(story.folder, gateway.ports["proxied"], ""))
+    with socket.create_connection(("127.0.0.1", haproxy.port), 10) as sock:
+        sock.sendall(b"GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        check(sock.recv(100) == b"", "answered without a header")
+    wanted = f"port {gateway.ports['proxied']} is for proxies"
+    eventually(lambda: wanted in gateway.log() + gateway.output(), "the log names the port")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(globals(), __doc__, ["haproxy"]))
