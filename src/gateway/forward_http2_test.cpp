@@ -236,6 +236,23 @@ TEST_F(Http2Upstream, a_server_that_does_not_speak_it) {
   EXPECT_THAT(post(), StartsWith("HTTP/1.1 502"));
 }
 
+TEST_F(Http2Upstream, a_switch_of_protocols_is_asked_for_by_http1) {
+  peer_.emplace(gateway_, Endpoint{IpAddress::loopback(), 1000},
+                [](std::string& read) -> std::optional<std::string> {
+                  if (read.starts_with("PRI ")) return std::nullopt;
+                  if (!read.contains("\r\n\r\n")) return std::exchange(read, {});
+                  read.clear();
+                  return "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+                });
+  ASSERT_TRUE(gateway_.put("routes/1", R"({"uri": "/*", "enable_websocket": true, "upstream": {
+      "type": "roundrobin", "http_version": "2", "nodes": {"127.0.0.1:1000": 1}}})"));
+  auto client = gateway_.connect();
+  const auto told =
+      client.say("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+  EXPECT_THAT(told, StartsWith("HTTP/1.1 101 "));
+  EXPECT_EQ(client.say("echo"), "echo");
+}
+
 TEST_F(Http2Upstream, nobody_there) {
   ASSERT_TRUE(gateway_.put("routes/1", R"({"uri": "/*", "upstream": {"type": "roundrobin",
       "http_version": "2", "nodes": {"127.0.0.1:1": 1, "127.0.0.1:2": 1}}})"));

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "http/http2_call.h"
+#include "http/http2_memory.h"
 
 namespace sluice::http {
 namespace {
@@ -119,8 +120,8 @@ Http2Client::Http2Client(std::unique_ptr<net::Stream> stream, const Http2ClientO
       owner_(owner),
       last_read_(loop().now()),
       idle_timer_(loop(), &Http2Client::idle_for_long, this) {
-  SLUICE_CHECK(nghttp2_session_client_new2(&session_, Http2ClientCallbacks::all(), this,
-                                           Http2ClientCallbacks::options()) == 0);
+  SLUICE_CHECK(nghttp2_session_client_new3(&session_, Http2ClientCallbacks::all(), this,
+                                           Http2ClientCallbacks::options(), http2_memory()) == 0);
 }
 
 Http2Client::~Http2Client() {

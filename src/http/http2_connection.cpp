@@ -13,6 +13,7 @@ namespace sluice::http {
 namespace {
 
 constexpr std::size_t out_max = 64 * 1024;  // frames made before the socket has to take them
+constexpr std::size_t out_at_once = 4096;   // memory taken for them at first
 constexpr std::size_t frame_head_size = 9;
 // Of pings, settings, priorities, empty frames and resets together; a reset counts for several.
 constexpr double patience_max = 1000, patience_a_second = 100;
@@ -140,6 +141,7 @@ void Http2Connection::flush_due(void* self) {
 // What a body is made of comes by `send_data`, everything else from here.
 void Http2Connection::produce() {
   const std::uint8_t* bytes = nullptr;
+  if (nghttp2_session_want_write(session_) != 0) out_.reserve(out_at_once);
   while (out_.size() < out_max) {
     const std::size_t before = out_.size();
     const ssize_t count = nghttp2_session_mem_send(session_, &bytes);

@@ -47,6 +47,10 @@ class Http2Connection {
   void flush();
   bool wants_nothing() const;
   bool all_out() const { return out_.empty(); }
+  // An idle connection holds no memory for frames.
+  void release_output() {
+    if (out_.empty()) out_.shrink_to_fit();
+  }
   // False when the peer has done too much of what costs it nothing.
   bool tolerates(unsigned cost);
   // The callbacks that both sides have in common.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "http/http2_memory.h"
 #include "http/http2_stream.h"
 
 namespace sluice::http {
@@ -91,8 +92,8 @@ Http2Server::Http2Server(net::Accepted accepted, std::string_view input, const S
       options_(options),
       handler_(handler),
       input_(input) {
-  SLUICE_CHECK(nghttp2_session_server_new2(&session_, Http2Callbacks::all(), this,
-                                           Http2Callbacks::options()) == 0);
+  SLUICE_CHECK(nghttp2_session_server_new3(&session_, Http2Callbacks::all(), this,
+                                           Http2Callbacks::options(), http2_memory()) == 0);
 }
 
 Http2Server::~Http2Server() {
@@ -205,6 +206,7 @@ bool Http2Server::over() const { return broken_ || wants_nothing() || (draining_
 void Http2Server::before_flush() { dead_.clear(); }
 
 void Http2Server::after_flush() {
+  if (streams_.empty()) release_output();
   if (all_out() && over()) stream_->shutdown_write();
 }
 

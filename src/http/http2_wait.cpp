@@ -8,7 +8,10 @@ namespace sluice::http {
 
 void Http2Waits::resume_told() {
   for (std::size_t i = 0; i < told_.size(); ++i) {
-    if (told_[i] != nullptr) told_[i]->resume(0);
+    Http2Wait* const wait = std::exchange(told_[i], nullptr);
+    if (wait == nullptr) continue;
+    wait->told_ = false;
+    wait->resume(0);
   }
   told_.clear();
 }

@@ -15,7 +15,7 @@ import sys
 import time
 
 from http2_frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE
-from http2_frames import PRIORITY, RST, SETTINGS, frame, frames_in
+from http2_frames import PRIORITY, RST, SETTINGS, connection, frame, frames_in
 from papers import Authority
 from story import check, eventually, put, run
 
@@ -136,6 +136,26 @@ def test_trailers(story):
     upstream.become({**reply, "chunked": True, "trailers": [("X-T", "v")]})
     told = told_by("nghttp", "-v", plain(gateway))
     check("x-t: v" in told, told)
+
+
+def test_trailers_of_requests(story):
+    gateway, _, _ = with_route(story)
+    head = frame(HEADERS, END_HEADERS, 1, b"\x83" + REQUEST[1:])
+    trailers = frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x00\x03x-t\x01v\x00\x06cookie\x01c")
+    with socket.create_connection(gateway.address("data"), 20) as sock:
+        sock.sendall(PREFACE + frame(SETTINGS, 0, 0) + head + frame(DATA, 0, 1, b"abc"))
+        sock.sendall(trailers)
+        told = b"".join(payload for kind, _, _, payload in ended(sock) if kind == DATA)
+    seen = json.loads(told)
+    check(seen["body"] == "abc" and {k.lower(): v for k, v in seen["trailers"].items()}["x-t"] == "v", seen)
+
+
+def ended(sock):
+    """Frames up to the end of stream 1."""
+    for one in connection(sock):
+        yield one
+        if one[2] == 1 and one[1] & END_STREAM:
+            return
 
 
 def test_off(story):
