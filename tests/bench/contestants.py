@@ -75,6 +75,7 @@ class Configured:
     def __init__(self, name, upstream_port, more="", passes="proxy_pass http://peer", http=""):
         self.name = name
         self.prefix = Path(tempfile.mkdtemp(prefix=f"sluice-bench-{name}-"))
+        self.prefix.chmod(0o755)  # nginx's worker is nobody when the bench is run by root
         (self.port,) = free_ports(1)
         template = (HERE / {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}[name]).read_text()
         filled = {"@PREFIX@": self.prefix, "@PORT@": self.port, "@UPSTREAM@": upstream_port, "@MORE@": more}
