@@ -166,6 +166,18 @@ unsigned same_sixteen(const char* token, const char* lower) {
   const __m128i letters = _mm_and_si128(_mm_srli_epi16(wanted, 1), _mm_set1_epi8(0x20));
   return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_or_si128(bytes, letters), wanted)));
 }
+
+// Whether sixteen bytes are all letters, digits and '-': what nearly every field name is made of.
+bool sixteen_plain(const char* text) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+  const auto between = [](__m128i value, char least, char most) {
+    return _mm_and_si128(_mm_cmpgt_epi8(value, _mm_set1_epi8(static_cast<char>(least - 1))),
+                         _mm_cmplt_epi8(value, _mm_set1_epi8(static_cast<char>(most + 1))));
+  };
+  const __m128i letters = between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+  const __m128i others = _mm_or_si128(between(bytes, '0', '9'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+  return _mm_movemask_epi8(_mm_or_si128(letters, others)) == 0xffff;
+}
 #endif
 
 }  // namespace
@@ -214,13 +226,22 @@ bool has_token(std::string_view list, std::string_view token) {
 }
 
 bool valid_name(std::string_view name) {
+#if defined(__SSE2__)
+  if (name.size() >= 16 && sixteen_plain(name.data())) {
+    const std::string_view rest = name.substr(16);
+    if (rest.size() >= 16 ? sixteen_plain(rest.data()) && std::ranges::all_of(rest.substr(16), is_token)
+                          : rest.empty() || sixteen_plain(name.data() + name.size() - 16))
+      return true;
+  }
+#endif
   return !name.empty() && std::ranges::all_of(name, is_token);
 }
 
 bool valid_value(std::string_view value) { return std::ranges::all_of(value, is_field_byte); }
 
 bool Headers::matches(const Header& header, HeaderId id, std::string_view name) const {
-  return header.id == id && (id != HeaderId::other || equal_ignoring_case(header.name, name));
+  return header.id == id && (id != HeaderId::other || (header.name.size() == name.size() &&
+                                                       equal_ignoring_case(header.name, name)));
 }
 
 const Header* Headers::find(HeaderId id) const {

@@ -53,5 +53,22 @@ TEST(Headers, JoinsRepeatedFields) {
   EXPECT_TRUE(headers.repeated(HeaderId::host));
 }
 
+TEST(Headers, a_name_is_a_token_wherever_the_bad_byte_stands) {
+  const std::string_view marks = "!#$%&'*+-.^_`|~";
+  for (std::size_t size = 1; size <= 36; ++size) {
+    EXPECT_TRUE(valid_name(std::string(size, 'x')));
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string name(size, 'x');
+        name[at] = static_cast<char>(byte);
+        const bool token = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                           (byte >= 'A' && byte <= 'Z') || (byte != 0 && marks.contains(name[at]));
+        ASSERT_EQ(valid_name(name), token) << "size " << size << ", byte " << byte << " at " << at;
+      }
+    }
+  }
+  EXPECT_FALSE(valid_name(""));
+}
+
 }  // namespace
 }  // namespace sluice::http

@@ -178,7 +178,7 @@ def counted(name, requests):
 
 
 def instructions(bench):
-    """Instructions a request that each plugin adds, by callgrind: what noise of the machine does not touch."""
+    """Instructions a request that each plugin adds, by callgrind: no noise touches them."""
     few, many = 200, 1200
     results, plain = [], 0
     for name in ["", *PLUGINS]:
