@@ -19,7 +19,8 @@ async::Task<Result<std::string_view>> WholeBody::next() {
     }
     collected_ += *piece;
   }
-  change_(collected_);
+  if (auto changed = change_(collected_); !changed)
+    co_return Result<std::string_view>(std::unexpected(std::move(changed.error())));
   given_ = true;
   co_return Result<std::string_view>(std::string_view(collected_));
 }

@@ -13,8 +13,8 @@ namespace sluice::plugin {
 
 class WholeBody final : public http::Body {
  public:
-  using Change = std::function<void(std::string& body)>;
-  // A body of more than `bytes_max` breaks the message off.
+  using Change = std::function<Result<>(std::string& body)>;
+  // A body of more than `bytes_max`, or one that cannot be changed, breaks the message off.
   WholeBody(http::Body& inner, std::size_t bytes_max, Change change)
       : inner_(inner), bytes_max_(bytes_max), change_(std::move(change)) {}
 

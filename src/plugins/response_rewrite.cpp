@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/compression.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "plugin/body_filter.h"
@@ -96,8 +97,8 @@ class ResponseRewrite final : public plugin::Plugin {
     }
     if (config_.body || !steps_.empty()) {
       const auto encoding = response.headers.get(http::HeaderId::content_encoding);
-      seen.encoded = !encoding.empty() && !equals_ignoring_case(encoding, "identity");
-      if (config_.body || !seen.encoded) plugin::forget_body(response);
+      seen.coding = coding_of(encoding);
+      if (config_.body || seen.coding != Coding::unknown) plugin::forget_body(response);
     }
     headers_.apply(x, response.headers);
   }
@@ -111,19 +112,19 @@ class ResponseRewrite final : public plugin::Plugin {
       response.content = *config_.body;
       response.content_length = http::unknown_length;
     } else if (!steps_.empty()) {
-      if (seen->encoded) {
-        log::warn("response-rewrite: the body of {} is compressed; its filters leave it as it is",
-                  x.request.path);
+      if (seen->coding == Coding::unknown) {
+        log::warn("response-rewrite: the body of {} is coded as {}; its filters leave it as it is",
+                  x.request.path, response.headers.get(http::HeaderId::content_encoding));
         return;
       }
-      filter(x);
+      filter(x, seen->coding);
     }
   }
 
  private:
   struct Seen {
     bool matched = false;
-    bool encoded = false;  // compressed by the upstream
+    Coding coding = Coding::identity;  // of the upstream's body
   };
   struct Step {
     Regex pattern;
@@ -131,20 +132,30 @@ class ResponseRewrite final : public plugin::Plugin {
     Regex::Mode mode;
   };
 
-  void filter(Exchange& x) const {
+  void filter(Exchange& x, Coding coding) const {
     http::Response& response = x.response;
-    if (response.body != nullptr) {
-      response.body = x.arena.make<plugin::WholeBody>(*response.body, config_.body_max,
-                                                      [this](std::string& body) { replace_in(body); });
-    } else {
-      std::string body(response.content);
-      replace_in(body);
-      response.content = x.arena.copy(body);
-    }
     response.content_length = http::unknown_length;
+    if (response.body != nullptr) {
+      response.body = x.arena.make<plugin::WholeBody>(
+          *response.body, config_.body_max,
+          [this, coding](std::string& body) { return replace_in(body, coding); });
+      return;
+    }
+    std::string body(response.content);
+    if (const auto changed = replace_in(body, coding); !changed) {
+      log::error("response-rewrite: {}: {}", x.request.path, changed.error().what);
+      response.status = 502;
+      body.clear();
+    }
+    response.content = x.arena.copy(body);
   }
 
-  void replace_in(std::string& body) const {
+  Result<> replace_in(std::string& body, Coding coding) const {
+    if (coding != Coding::identity) {
+      auto plain = decode(coding, body, config_.body_max);
+      if (!plain) return std::unexpected(std::move(plain.error()));
+      body = std::move(*plain);
+    }
     for (const Step& step : steps_) {
       std::string changed;
       if (step.pattern.replace(body, step.by, step.mode, changed) == Regex::Outcome::exhausted) {
@@ -155,6 +166,7 @@ class ResponseRewrite final : public plugin::Plugin {
       }
       body = std::move(changed);
     }
+    return {};
   }
 
   Config config_;

@@ -2,6 +2,7 @@
 // ip-restriction, cors, proxy-rewrite and response-rewrite over a fake exchange.
 #include <gtest/gtest.h>
 
+#include "base/compression.h"
 #include "plugin/testing.h"
 
 namespace sluice::plugins {
@@ -233,16 +234,30 @@ TEST(ResponseRewrite, changes_status_and_headers) {
     EXPECT_EQ(call.response(name), "<absent>");
 }
 
-TEST(ResponseRewrite, leaves_compressed_bodies) {
+TEST(ResponseRewrite, filters_what_is_compressed) {
   Bench bench;
   const auto plugin = make(response_rewrite, R"x({"filters": [{"regex": "a", "replace": "b"}]})x");
-  Call call(bench);
-  call.respond(200, "aa");
-  call.x.response.headers.add("Content-Encoding", "gzip");
-  plugin->response(call.x);
-  plugin->body(call.x);
-  EXPECT_EQ(call.x.response.content, "aa");
-  EXPECT_EQ(call.response("Content-Encoding"), "gzip");
+  std::string coded;
+  make_gzip_compressor(1, -1)->add("aa", Compressor::Then::end, coded);
+  const auto filtered = [&](std::string_view content, std::string_view coding, bool streamed) {
+    Call call(bench);
+    call.respond(200, content);
+    plugin::testing::PiecedBody body({std::string(content)});
+    if (streamed) call.x.response.body = &body;
+    call.x.response.headers.add("Content-Encoding", coding);
+    plugin->response(call.x);
+    plugin->body(call.x);
+    const std::string got = call.x.response.body != nullptr
+                                ? bench.wait(plugin::testing::read_all(*call.x.response.body))
+                                : std::string(call.x.response.content);
+    return std::to_string(call.x.response.status) + " " + got + " " + call.response("Content-Encoding");
+  };
+  for (const bool streamed : {false, true}) {
+    EXPECT_EQ(filtered(coded, "gzip", streamed), "200 ba <absent>");
+    EXPECT_EQ(filtered("aa", "zstd", streamed), "200 aa zstd");
+  }
+  EXPECT_EQ(filtered("aa", "gzip", false), "502  <absent>");
+  EXPECT_TRUE(filtered("aa", "gzip", true).starts_with("200 error: "));
 }
 
 TEST(ResponseRewrite, problems) {
