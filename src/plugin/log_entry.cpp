@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/compression.h"
 #include "base/text.h"
 #include "plugin/values.h"
 
@@ -39,6 +40,14 @@ void add_latency(Exchange& x, Value& entry) {
             milliseconds(asked ? std::max(whole - x.upstream.response_time, Duration::zero()) : whole));
 }
 
+// A body that is compressed, as it was before, when all of it was kept; else as it is.
+std::string readable(const Exchange& x, std::string_view body, std::size_t bytes_max) {
+  const Coding coding = coding_of(x.response.headers.get(http::HeaderId::content_encoding));
+  if (coding == Coding::identity || coding == Coding::unknown || body.empty()) return std::string(body);
+  auto plain = decode(coding, body, bytes_max);
+  return plain ? std::move(*plain) : std::string(body);
+}
+
 Value full_entry(Exchange& x, const LogConfig& config, const Watched& watched) {
   const auto& request = x.request;
   std::string url = request.secure ? "https://" : "http://";
@@ -53,10 +62,11 @@ Value full_entry(Exchange& x, const LogConfig& config, const Watched& watched) {
   Value told = Value::object({{"status", x.response.status},
                               {"headers", headers_value(x.response.headers)},
                               {"size", x.response_size}});
+  const auto bytes_max = static_cast<std::size_t>(config.max_resp_body_bytes);
   if (watched.response != nullptr) {
-    told.set("body", watched.response->kept());
+    told.set("body", readable(x, watched.response->kept(), bytes_max));
   } else if (watched.response_wanted) {
-    told.set("body", x.response.content.substr(0, static_cast<std::size_t>(config.max_resp_body_bytes)));
+    told.set("body", readable(x, x.response.content.substr(0, bytes_max), bytes_max));
   }
   Value entry = Value::object({{"request", std::move(asked)}, {"response", std::move(told)}});
   entry.set("server", Value::object({{"hostname", host_name()}, {"version", SLUICE_VERSION}}));

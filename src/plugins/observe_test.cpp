@@ -2,6 +2,7 @@
 // prometheus and http-logger over a fake exchange.
 #include <gtest/gtest.h>
 
+#include "base/compression.h"
 #include "plugin/testing.h"
 
 namespace sluice::plugins {
@@ -132,10 +133,12 @@ struct Logger {
     co_await local.close();
     co_return 0;
   }
-  json::Value serve(std::string_view target = "/a?x=1&x=2&y") {
+  json::Value serve(std::string_view target = "/a?x=1&x=2&y", std::string_view content = "the response",
+                    std::string_view coding = "identity") {
     Call call(bench, target);
     call.header("X-One", "1").header("X-Two", "a").header("x-two", "b");
-    call.respond(200, "the response");
+    call.respond(200, content);
+    if (coding != "identity") call.x.response.headers.add("Content-Encoding", coding);
     bench.wait(plugin->access(call.x));
     plugin->body(call.x);
     plugin->log(call.x);
@@ -150,6 +153,18 @@ struct Logger {
   int status = 200;
   std::unique_ptr<const plugin::Plugin> plugin;
 };
+
+TEST(HttpLogger, tells_what_a_compressed_body_says) {
+  std::string coded;
+  make_gzip_compressor(1, -1)->add("readable", Compressor::Then::end, coded);
+  for (const auto& [content, told] :
+       {std::pair<std::string, std::string>{coded, "readable"}, {"no gzip", "no gzip"}}) {
+    Logger logger(R"x({"batch_max_size": 1, "include_resp_body": true})x");
+    logger.serve("/", content, "gzip");
+    ASSERT_EQ(logger.asked().size(), 1U);
+    EXPECT_EQ(parsed(logger.asked()[0].body).find("response")->text("body"), told);
+  }
+}
 
 TEST(HttpLogger, posts_the_full_entry) {
   Logger logger(
