@@ -14,35 +14,36 @@ using json::Value;
 using plugin::PluginType;
 using plugin::Validator;
 
-std::string_view subsystem_of(const Call& call) {
+std::string_view asked_subsystem(const Call& call) {
   const auto* given = call.arguments.find("subsystem");
   return given ? std::string_view(*given) : "http";
 }
 
+std::optional<plugin::Subsystem> subsystem_of(const Call& call) {
+  const auto asked = asked_subsystem(call);
+  if (asked == "http") return plugin::Subsystem::http;
+  if (asked == "stream") return plugin::Subsystem::stream;
+  return std::nullopt;
+}
+
 http::Reply list_plugins(const Validator& validator, const Call& call) {
-  auto subsystem = subsystem_of(call);
-  if (subsystem != "http" && subsystem != "stream") return text_reply(400, "invalid subsystem passed");
+  const auto subsystem = subsystem_of(call);
+  if (!subsystem) return text_reply(400, "invalid subsystem passed");
   json::Array names;
-  if (subsystem == "http") {
-    for (const auto* type : validator.plugins()) names.push_back(type->name);
-  }
+  for (const auto* type : validator.plugins(*subsystem)) names.push_back(type->name);
   return json_reply(200, names);
 }
 
 http::Reply show_plugin(const Validator& validator, const Call& call, std::string_view name) {
-  auto subsystem = subsystem_of(call);
-  if (subsystem != "http" && subsystem != "stream") {
-    return error_reply(400, fmt::format("unsupported subsystem: {}", subsystem));
-  }
+  const auto subsystem = subsystem_of(call);
+  if (!subsystem) return error_reply(400, fmt::format("unsupported subsystem: {}", asked_subsystem(call)));
   if (call.arguments.is("all", "true")) {
     auto cards = Value::object();
-    if (subsystem == "http") {
-      for (const auto* type : validator.plugins()) cards.set(type->name, plugin_card(*type));
-    }
+    for (const auto* type : validator.plugins(*subsystem)) cards.set(type->name, plugin_card(*type));
     return json_reply(200, cards);
   }
-  const PluginType* type = subsystem == "http" ? validator.find(name) : nullptr;
-  if (!type) return error_reply(404, fmt::format("plugin not found in subsystem {}", subsystem));
+  const PluginType* type = validator.find(name, *subsystem);
+  if (!type) return error_reply(404, fmt::format("plugin not found in subsystem {}", asked_subsystem(call)));
   bool consumer = call.arguments.is("schema_type", "consumer");
   bool metadata = call.arguments.is("schema_type", "metadata");
   auto make = consumer ? type->consumer.schema : metadata ? type->metadata.schema : type->config.schema;
@@ -98,11 +99,14 @@ Value plugin_card(const PluginType& type) {
 }
 
 Value all_schemas(const Validator& validator) {
-  auto main = Value::object(), plugins = Value::object();
+  auto main = Value::object(), plugins = Value::object(), stream_plugins = Value::object();
   for (const auto& resource : model::resources()) main.set(resource.schema_name, resource.schema());
   for (const auto* type : validator.plugins()) plugins.set(type->name, plugin_card(*type));
-  return Value::object(
-      {{"main", std::move(main)}, {"plugins", std::move(plugins)}, {"stream_plugins", Value::object()}});
+  for (const auto* type : validator.plugins(plugin::Subsystem::stream))
+    stream_plugins.set(type->name, plugin_card(*type));
+  return Value::object({{"main", std::move(main)},
+                        {"plugins", std::move(plugins)},
+                        {"stream_plugins", std::move(stream_plugins)}});
 }
 
 std::optional<http::Reply> describe(const Validator& validator, const Call& call) {

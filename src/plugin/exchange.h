@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request and its response, from the first byte of the head to the log phase: what plugins, variables and
-// the pipeline share. It belongs to one worker, lives in the frame that serves it and is never copied. What
-// it points to (route, consumer, snapshot) is pinned for its life.
+// One request and its response, from the first byte of the head to the log phase, or one connection below
+// HTTP (`stream`): what plugins, variables and the pipeline share. It belongs to one worker, lives in the
+// frame that serves it and is never copied. What it points to (route, consumer, snapshot) is pinned for its
+// life.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -40,6 +41,8 @@ struct UpstreamSide {
   std::uint64_t bytes_sent = 0;
 };
 
+class StreamSide;  // plugin/stream_side.h
+
 // Where a response was made.
 enum class ResponseSource : std::uint8_t { none, upstream, gateway };
 
@@ -60,6 +63,7 @@ class Exchange {
   std::string_view remote_text;  // remote's address as text
   std::string_view client_text;  // client's
   std::string_view server_port_text;  // server's port
+  StreamSide* stream = nullptr;  // of a connection below HTTP; null for a request
   const net::TlsFacts* tls = nullptr;  // of the client's connection; null without TLS
   const net::ProxyHeader* proxy_header = nullptr;  // what the connection began with; null without one
   const ConfigView* config = nullptr;   // the pinned snapshot

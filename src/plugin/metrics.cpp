@@ -154,6 +154,15 @@ void Metrics::record(Exchange& x, Naming naming, const DisabledLabels& disabled)
           asked ? std::max(whole - x.upstream.response_time, Duration::zero()) : whole);
 }
 
+void Metrics::record_stream(const Exchange& x, Naming naming) {
+  if (x.route == nullptr) return;
+  std::string labels = "route=\"";
+  append_label_value(naming == Naming::by_name && !x.route->name.empty() ? x.route->name : x.route->id,
+                     labels);
+  labels.push_back('"');
+  if (auto* series = find(streams_, std::move(labels))) ++series->count;
+}
+
 void Metrics::observe(Histogram& histogram, Duration time) const {
   const auto& bounds = settings_->buckets_ms;
   const std::int64_t nanoseconds = std::max<std::int64_t>(time.count(), 0);
@@ -218,6 +227,10 @@ Metrics::Slice Metrics::slice(Cursor& cursor, std::size_t most) const {
   for (; most > 0 && cursor.bandwidth < bandwidth_.list.size(); --most) {
     const auto& series = bandwidth_.list[cursor.bandwidth++];
     slice.bandwidth.emplace_back(&series.labels, Slice::Bytes{series.ingress, series.egress});
+  }
+  for (; most > 0 && cursor.streams < streams_.list.size(); --most) {
+    const auto& series = streams_.list[cursor.streams++];
+    slice.streams.emplace_back(&series.labels, series.count);
   }
   slice.dropped[0] = status_.dropped;
   slice.dropped[1] = latency_.dropped;

@@ -53,6 +53,8 @@ class Metrics {
   // Counts an exchange that is over. `names`: routes and services are called by name, not by id.
   enum class Naming : std::uint8_t { by_id, by_name };
   void record(Exchange& x, Naming naming, const DisabledLabels& disabled);
+  // The same of a connection below HTTP.
+  void record_stream(const Exchange& x, Naming naming);
 
   struct Histogram {
     std::vector<std::uint64_t> counts;  // one more than there are buckets
@@ -66,6 +68,10 @@ class Metrics {
     std::string labels;  // those behind `type`
     Histogram request, upstream, apisix;
   };
+  struct StreamSeries {
+    std::string labels;  // route="1"
+    std::uint64_t count = 0;
+  };
   struct BandwidthSeries {
     std::string labels;  // those behind `type`
     std::uint64_t ingress = 0, egress = 0;
@@ -73,7 +79,7 @@ class Metrics {
 
   // Up to `most` series from the cursor on, copied; the cursor is moved. Empty at the end.
   struct Cursor {
-    std::size_t status = 0, latency = 0, bandwidth = 0;
+    std::size_t status = 0, latency = 0, bandwidth = 0, streams = 0;
   };
   struct Slice {
     template <class T>
@@ -87,8 +93,11 @@ class Metrics {
       std::uint64_t ingress, egress;
     };
     List<Bytes> bandwidth;
+    List<std::uint64_t> streams;
     std::uint64_t dropped[metric_count] = {};
-    bool empty() const { return status.empty() && latency.empty() && bandwidth.empty(); }
+    bool empty() const {
+      return status.empty() && latency.empty() && bandwidth.empty() && streams.empty();
+    }
   };
   Slice slice(Cursor& cursor, std::size_t most) const;
 
@@ -115,6 +124,7 @@ class Metrics {
   Table<StatusSeries> status_;
   Table<LatencySeries> latency_;
   Table<BandwidthSeries> bandwidth_;
+  Table<StreamSeries> streams_;
   // What the values of one exchange lead to, so that the next one alike costs one look-up.
   std::unordered_map<std::string, Found, StringHash, std::equal_to<>> known_;
   std::string key_;
@@ -137,6 +147,7 @@ class MetricsSum {
   Map<std::uint64_t> status_;
   Map<Metrics::Slice::Latencies> latency_;
   Map<Metrics::Slice::Bytes> bandwidth_;
+  Map<std::uint64_t> streams_;
   std::uint64_t dropped_[metric_count] = {};
   int stage_ = 0;
   std::string_view last_;  // written last in this stage

@@ -45,6 +45,7 @@ bool seen(const Metrics::Histogram& histogram) {
 
 void MetricsSum::add(const Metrics::Slice& slice) {
   for (const auto& [labels, count] : slice.status) status_[*labels] += count;
+  for (const auto& [labels, count] : slice.streams) streams_[*labels] += count;
   for (const auto& [labels, more] : slice.latency) {
     auto& sums = latency_[*labels];
     add_histogram(sums.request, more.request);
@@ -106,6 +107,12 @@ bool MetricsSum::write(const MetricsSettings& settings, std::size_t most, std::s
                     fmt::format_to(to, "{}http_status{{{}}} {}\n", settings.prefix, labels, count);
                   });
     case 3:
+      return part(streams_, "stream_connection_total", "counter", "Connections of stream routes.",
+                  [&](std::string_view labels, std::uint64_t count) {
+                    fmt::format_to(to, "{}stream_connection_total{{{}}} {}\n", settings.prefix, labels,
+                                   count);
+                  });
+    case 4:
       ++stage_;
       head(settings, "metric_series_dropped_total", "counter",
            "Requests not counted because a metric has series_max series.", out);

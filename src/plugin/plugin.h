@@ -45,19 +45,27 @@ class Plugin {
   virtual void response(Exchange&) const {}  // the response's head is there: x.response may be changed
   virtual void body(Exchange&) const {}      // may put a filter around x.response.body
   virtual void log(Exchange&) const {}       // after the last byte; always runs
+  // The same below HTTP (x.stream): may this connection go on? A reply ends it, and its status is logged.
+  virtual VerdictTask preread(Exchange&) const { return pass(); }
+  virtual void stream_log(Exchange&) const {}  // after its last byte; always runs
   // The upstreams it may send requests to instead of the route's (Exchange::send_to).
   virtual std::span<const UpstreamUse> upstreams() const { return {}; }
 };
 
-enum class Phase : std::uint8_t {
+enum class Phase : std::uint16_t {
   rewrite = 1,
   access = 2,
   before_proxy = 4,
   response = 8,
   body = 16,
   log = 32,
-  received = 64
+  received = 64,
+  preread = 128,
+  stream_log = 256
 };
+
+// What a plugin may be written for: requests, or connections below HTTP (stream_routes).
+enum class Subsystem : std::uint8_t { http, stream };
 
 // An endpoint of a plugin's own, which plugin public-api lets out on a route.
 struct PublicApi {
@@ -90,7 +98,7 @@ struct ConfigType {
 };
 
 struct PluginType : Info {
-  std::uint8_t phases = 0;
+  std::uint16_t phases = 0;
   std::uint16_t* index = nullptr;  // its place in the list, set once at start
   ConfigType config, consumer, metadata;
   // The plugin object; null with problems when the config does not hold. `owner` is the key of the resource
@@ -102,7 +110,11 @@ struct PluginType : Info {
                                                std::string& credential) = nullptr;
   std::shared_ptr<const void> (*make_metadata)(const json::Value& config, json::Reader&) = nullptr;
 
-  bool runs_in(Phase phase) const { return (phases & static_cast<std::uint8_t>(phase)) != 0; }
+  bool runs_in(Phase phase) const { return (phases & static_cast<std::uint16_t>(phase)) != 0; }
+  bool serves(Subsystem subsystem) const {
+    const bool below = runs_in(Phase::preread) || runs_in(Phase::stream_log);
+    return subsystem == Subsystem::stream ? below : (phases & 127) != 0;
+  }
 };
 
 namespace detail {
@@ -111,7 +123,7 @@ inline std::uint16_t type_index = 0;
 
 // &T::access names the class that declares it, so an inherited default still has Plugin's type.
 template <class T>
-constexpr std::uint8_t phases_of() {
+constexpr std::uint16_t phases_of() {
   unsigned phases = 0;
   if (!std::is_same_v<decltype(&T::rewrite), decltype(&Plugin::rewrite)>) phases |= 1;
   if (!std::is_same_v<decltype(&T::access), decltype(&Plugin::access)>) phases |= 2;
@@ -120,7 +132,9 @@ constexpr std::uint8_t phases_of() {
   if (!std::is_same_v<decltype(&T::body), decltype(&Plugin::body)>) phases |= 16;
   if (!std::is_same_v<decltype(&T::log), decltype(&Plugin::log)>) phases |= 32;
   if (!std::is_same_v<decltype(&T::received), decltype(&Plugin::received)>) phases |= 64;
-  return static_cast<std::uint8_t>(phases);
+  if (!std::is_same_v<decltype(&T::preread), decltype(&Plugin::preread)>) phases |= 128;
+  if (!std::is_same_v<decltype(&T::stream_log), decltype(&Plugin::stream_log)>) phases |= 256;
+  return static_cast<std::uint16_t>(phases);
 }
 
 template <class C>

@@ -115,8 +115,8 @@ std::optional<std::string> credential_in(const PluginType& type, const Value& co
 
 }  // namespace
 
-const PluginType* Validator::find(std::string_view name) const {
-  for (const auto* type : enabled_) {
+const PluginType* Validator::find(std::string_view name, Subsystem subsystem) const {
+  for (const auto* type : plugins(subsystem)) {
     if (type->name == name) return type;
   }
   return nullptr;
@@ -159,7 +159,8 @@ void Validator::check_plugins(const Resource& resource, const Value& body, Findi
 void Validator::check_plugin(const Resource& resource, const std::string& name, const Value& config,
                              Findings& findings) const {
   std::string before = is_consumers(resource) ? "invalid plugins configuration: " : "";
-  const PluginType* type = resource.plugins == PluginUse::stream ? nullptr : find(name);
+  const bool stream = resource.plugins == PluginUse::stream;
+  const PluginType* type = find(name, stream ? Subsystem::stream : Subsystem::http);
   if (!type) {
     Reader reader(findings, "/plugins");
     reader.fail_plainly(name, "is no plugin of this gateway, or one that is switched off in config.yaml",

@@ -22,8 +22,11 @@ using FindOwner = std::function<const Consumer*(const PluginType&, std::string_v
 
 class Validator {
  public:
-  // `enabled` in the order they run; outlives the validator.
-  explicit Validator(std::vector<const PluginType*> enabled) : enabled_(std::move(enabled)) {}
+  // `enabled` in the order they run, `stream_enabled` those for connections below HTTP; outlive the
+  // validator.
+  explicit Validator(std::vector<const PluginType*> enabled,
+                     std::vector<const PluginType*> stream_enabled = {})
+      : enabled_(std::move(enabled)), stream_enabled_(std::move(stream_enabled)) {}
 
   // Collects all problems and warnings of `body`, which is to be stored as such a resource under `id`, and
   // the secrets and references in it. References are not followed.
@@ -39,8 +42,10 @@ class Validator {
   void check_fields(const model::Resource& resource, std::string_view id, const json::Value& body,
                     json::Findings& findings) const;
 
-  std::span<const PluginType* const> plugins() const { return enabled_; }
-  const PluginType* find(std::string_view name) const;
+  std::span<const PluginType* const> plugins(Subsystem subsystem = Subsystem::http) const {
+    return subsystem == Subsystem::http ? enabled_ : stream_enabled_;
+  }
+  const PluginType* find(std::string_view name, Subsystem subsystem = Subsystem::http) const;
 
   // Who has that credential: set by main/ to ask the latest configuration. Null when nobody has.
   FindOwner find_owner;
@@ -57,7 +62,7 @@ class Validator {
   void check_client_certificate(const json::Value& upstream, const std::string& path,
                                 json::Findings& findings) const;
 
-  std::vector<const PluginType*> enabled_;
+  std::vector<const PluginType*> enabled_, stream_enabled_;
 };
 
 }  // namespace sluice::plugin

@@ -7,7 +7,7 @@ namespace sluice::plugins {
 
 using plugin::Exchange;
 
-// Admits or refuses a request by the client's address.
+// Admits or refuses a request, or a connection below HTTP, by the client's address.
 class IpRestriction final : public plugin::Plugin {
  public:
   struct Config {
@@ -35,6 +35,7 @@ class IpRestriction final : public plugin::Plugin {
     if (networks_.contains(x.remote.address) == listed_are_admitted_) return plugin::pass();
     return plugin::reply_message(status_, message_);
   }
+  plugin::VerdictTask preread(Exchange& x) const override { return access(x); }
 
  private:
   CidrSet networks_;
@@ -45,7 +46,7 @@ class IpRestriction final : public plugin::Plugin {
 
 extern constexpr plugin::PluginType ip_restriction = plugin::plugin<IpRestriction>({
     .name = "ip-restriction",
-    .summary = "Admits or refuses a request by the client's address.",
+    .summary = "Admits or refuses a request, or a connection of a stream route, by the client's address.",
     .priority = 3000,
     .example = R"({"whitelist": ["10.0.0.0/8", "127.0.0.1"]})",
 });

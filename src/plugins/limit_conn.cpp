@@ -133,6 +133,9 @@ class LimitConn final : public plugin::Plugin {
     return pause(x, wait);
   }
 
+  plugin::VerdictTask preread(Exchange& x) const override { return access(x); }
+  void stream_log(Exchange& x) const override { log(x); }
+
   void log(Exchange& x) const override {
     auto* held = x.existing_state<AllHeld>(*this);
     if (held == nullptr) return;
@@ -217,7 +220,9 @@ class LimitConn final : public plugin::Plugin {
   }
 
   plugin::Verdict uncounted(const Exchange& x, std::string_view why) const {
-    log::error("limit-conn: a request for {} cannot be counted: {}", x.request.path, why);
+    if (x.stream != nullptr)
+      log::error("limit-conn: a connection to {} cannot be counted: {}", x.server.text(), why);
+    else log::error("limit-conn: a request for {} cannot be counted: {}", x.request.path, why);
     return allow_degradation_ ? plugin::pass() : plugin::reply(500);
   }
 
@@ -232,7 +237,8 @@ class LimitConn final : public plugin::Plugin {
 
 extern constexpr plugin::PluginType limit_conn = plugin::plugin<LimitConn>({
     .name = "limit-conn",
-    .summary = "Bounds the requests of one key that are under way at once.",
+    .summary =
+        "Bounds the requests, or the connections of a stream route, of one key that are under way at once.",
     .priority = 1003,
     .example =
         R"({"conn": 1, "burst": 0, "default_conn_delay": 0.1, "key": "remote_addr", "rejected_code": 429})",

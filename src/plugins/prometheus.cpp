@@ -76,6 +76,8 @@ class Prometheus final : public plugin::Plugin {
     co_return std::make_unique<http::Reply>(std::move(told));
   }
 
+  void stream_log(Exchange& x) const override { x.worker.metrics.record_stream(x, naming_); }
+
   // A request is counted once, by the plugin nearest to its route: the last one to come by here.
   void response(Exchange& x) const override { x.state<Claim>(claim_owner).by = this; }
 

@@ -122,6 +122,7 @@ class TrafficSplit final : public plugin::Plugin {
     }
     return plugin::pass();
   }
+  plugin::VerdictTask preread(Exchange& x) const override { return access(x); }
 
  private:
   struct Rule {
@@ -135,7 +136,8 @@ class TrafficSplit final : public plugin::Plugin {
 
 extern constexpr plugin::PluginType traffic_split = plugin::plugin<TrafficSplit>({
     .name = "traffic-split",
-    .summary = "Sends shares of the requests to other upstreams, by rules.",
+    .summary =
+        "Sends shares of the requests, or of a stream route's connections, to other upstreams, by rules.",
     .priority = 966,
     .example = R"({"rules": [{"match": [{"vars": [["arg_name", "==", "jack"]]}], "weighted_upstreams": [
                    {"upstream": {"type": "roundrobin",
