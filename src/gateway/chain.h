@@ -55,14 +55,14 @@ class Chain {
   // The way that a plugin of this chain chose, null when it is none of its.
   const Way* way(const plugin::Exchange::Chosen& chosen) const;
   bool looks_into_body() const { return looks_into_body_; }
-  bool runs_in(plugin::Phase phase) const { return (phases_ & static_cast<std::uint8_t>(phase)) != 0; }
+  bool runs_in(plugin::Phase phase) const { return (phases_ & static_cast<std::uint16_t>(phase)) != 0; }
   bool empty() const { return links_.empty() && hidden_.empty(); }
   bool runs_nothing() const { return phases_ == 0; }
 
  private:
   bool replaces(const plugin::PluginType* type) const;
 
-  std::uint8_t phases_ = 0;
+  std::uint16_t phases_ = 0;
   bool looks_into_body_ = false;
   std::vector<Link> links_;  // by priority, highest first
   Hidden hidden_;

@@ -97,7 +97,9 @@ std::optional<Chain> Compiler::make_chain(Making& making, const model::PluginCon
       model::resolve_secret_references(*model::find_resource(making.kind), *old, scratch);
   }
   for (const auto& [name, config] : plugins.list) {
-    const auto* type = registry_.find(name);
+    const auto subsystem =
+        making.kind == "stream_routes" ? plugin::Subsystem::stream : plugin::Subsystem::http;
+    const auto* type = registry_.find(name, subsystem);
     if (type == nullptr) {
       log::warn("{}: plugin {} is not one of those that run here; it is left out", making.key, name);
       continue;

@@ -44,7 +44,12 @@ Compiler::~Compiler() {
   }
 }
 
-std::unique_ptr<const Snapshot> Compiler::snapshot(std::uint64_t revision) const {
+std::unique_ptr<const Snapshot> Compiler::snapshot(std::uint64_t revision) {
+  if (std::exchange(stream_routes_changed_, false)) {
+    std::vector<std::shared_ptr<const StreamRoute>> all;
+    for (const auto& [id, route] : stream_routes_) all.push_back(route);
+    working_.streams = all.empty() ? nullptr : std::make_shared<const StreamRoutes>(all);
+  }
   auto made = std::make_unique<Snapshot>(working_);
   made->number = revision;
   return made;
@@ -148,7 +153,8 @@ bool Compiler::resolve_secrets(const model::KeyParts& parts, Making& making, jso
     return true;
   }
   complain(key, findings.warnings);
-  const bool would_open = making.kind == "routes" || making.kind == "global_rules";
+  const bool would_open =
+      making.kind == "routes" || making.kind == "stream_routes" || making.kind == "global_rules";
   if (!would_open || making.old != nullptr) return false;
   value.set("plugins", json::Value::object());
   making.fresh.refuses = true;
@@ -182,6 +188,7 @@ void Compiler::secret_changed(std::string_view reference) {
 
 bool Compiler::make(Making& making, const json::Value& value) {
   if (making.kind == "routes") return make_route(making, value);
+  if (making.kind == "stream_routes") return make_stream_route(making, value);
   if (making.kind == "services") return make_service(making, value);
   if (making.kind == "upstreams") return make_upstream(making, value);
   if (making.kind == "consumers") return make_consumer(making, value);
@@ -198,6 +205,10 @@ void Compiler::install(const Making& making) {
   const Item& fresh = making.fresh;
   if (making.old != nullptr) uninstall(making.kind, making.id, *making.old);
   if (fresh.route != nullptr) working_.router.add(*fresh.route);
+  if (fresh.stream_route != nullptr) {
+    stream_routes_[std::string(making.id)] = fresh.stream_route;
+    stream_routes_changed_ = true;
+  }
   if (making.kind == "upstreams")
     working_.destinations.set(slot_of(std::string(making.id)), fresh.destination);
   if (fresh.consumer != nullptr) {
@@ -216,6 +227,10 @@ void Compiler::uninstall(std::string_view kind, std::string_view id, const Item&
   if (item.route != nullptr) {
     working_.router.remove(*item.route);
     radix::release(item.route);
+  }
+  if (item.stream_route != nullptr) {
+    stream_routes_.erase(std::string(id));
+    stream_routes_changed_ = true;
   }
   if (kind == "upstreams") working_.destinations.set(slot_of(std::string(id)), nullptr);
   if (item.certificate != nullptr) {

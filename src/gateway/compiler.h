@@ -57,7 +57,7 @@ class Compiler {
   // Everything so far, between two changes; borrowed.
   const plugin::ConfigView& latest() const { return working_; }
   // A version with everything so far.
-  std::unique_ptr<const Snapshot> snapshot(std::uint64_t revision) const;
+  std::unique_ptr<const Snapshot> snapshot(std::uint64_t revision);
 
   // The kinds in the order in which they are best loaded: what is referred to comes first.
   static std::span<const std::string_view> load_order();
@@ -72,7 +72,8 @@ class Compiler {
     std::vector<std::pair<std::string, std::string>> uses;  // kind and id it depends on
     // What was made of it; which of these is set follows from its kind.
     Route* route = nullptr;                              // routes; owns one reference
-    std::shared_ptr<const RouteTarget> target;           // routes
+    std::shared_ptr<const RouteTarget> target;           // routes, stream routes
+    std::shared_ptr<const StreamRoute> stream_route;     // stream routes
     Chain chain;  // services, plugin_configs, groups, global rules, consumers
     std::shared_ptr<const Destination> destination;      // upstreams; services with an upstream of their own
     std::uint32_t slot = RouteTarget::no_slot;           // services with an upstream by id
@@ -115,6 +116,7 @@ class Compiler {
 
   bool make(Making& making, const json::Value& value);
   bool make_route(Making& making, const json::Value& value);
+  bool make_stream_route(Making& making, const json::Value& value);
   bool make_service(Making& making, const json::Value& value);
   bool make_upstream(Making& making, const json::Value& value);
   bool make_consumer(Making& making, const json::Value& value);
@@ -170,6 +172,8 @@ class Compiler {
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
   CertificateBook certificates_;
+  std::map<std::string, std::shared_ptr<const StreamRoute>, std::less<>> stream_routes_;  // by id
+  bool stream_routes_changed_ = false;
   Snapshot working_;
 };
 

@@ -45,6 +45,11 @@ void Forward::begin(const RouteTarget& target, const Destination& destination) {
 
 plugin::VerdictTask Forward::ask(const RouteTarget& target, const Destination& destination) {
   begin(target, destination);
+  if (upstream_->below_http) {
+    log::error("{} {}: upstream {} is for stream routes: its scheme is tcp, tls or udp", x_.request.method,
+               x_.request.target, upstream_->id);
+    return plugin::reply(502);
+  }
   // A switch of protocols is HTTP/1.1's (RFC 9110 §7.8).
   const bool switches = x_.request.upgrade && target.websocket && !upstream_->grpc;
   return upstream_->http2 && !switches ? ask_http2() : ask_http1();

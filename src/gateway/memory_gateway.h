@@ -103,9 +103,10 @@ class MemoryGateway {
     MemoryGateway& gateway_;
     std::unique_ptr<net::Stream> stream_;
   };
-  Client connect() {
+  Client connect() { return connect(endpoint); }
+  Client connect(Endpoint to) {
     std::optional<Result<std::unique_ptr<net::Stream>>> connected;
-    loop.spawn(keep(network.connect(loop, endpoint, never), connected));
+    loop.spawn(keep(network.connect(loop, to, never), connected));
     settle();
     return {*this, std::move(**connected)};
   }

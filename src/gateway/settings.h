@@ -21,8 +21,17 @@ struct ListenAddress {
   bool proxy_protocol = false;  // every connection begins with a PROXY header
 };
 
+// A port of connections below HTTP (apisix.stream_proxy).
+struct StreamListen {
+  Endpoint endpoint;
+  bool tls = false;
+  bool proxy_protocol = false;              // each connection begins with a PROXY header
+  bool proxy_protocol_to_upstream = false;  // and so does each to an upstream
+};
+
 struct Settings {
   std::vector<ListenAddress> listen;
+  std::vector<StreamListen> stream_listen;
   std::size_t workers = 1;
   RouterMode router = RouterMode::host_uri;
   http::ServerOptions server;

@@ -14,6 +14,7 @@
 #include "gateway/certificates.h"
 #include "gateway/chain.h"
 #include "gateway/router.h"
+#include "gateway/stream_routes.h"
 #include "plugin/resources.h"
 #include "plugin/template.h"
 #include "plugin/variable.h"
@@ -56,6 +57,7 @@ class Snapshot final : public plugin::ConfigView {
   std::uint64_t number = 0;  // of the store's revision
   PersistentVector<std::shared_ptr<const Destination>> destinations;  // upstreams by id, in slots
   Router router;
+  std::shared_ptr<const StreamRoutes> streams;  // null: there are none
   CertificateNames certificates;
   Chain global;              // what runs for every request
   int refusal = 0;           // a status that answers every request: a global rule's secrets are not known

@@ -29,6 +29,7 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
 
 Worker::~Worker() {
   listeners_.clear();
+  streams_.clear();
   sessions_.clear();  // destroys what runs, while the rest of the worker stands
   take_locals();      // and what plugins keep here, which may hold connections of the pool
 }
@@ -76,15 +77,19 @@ void Worker::ended(Session& session) {
   }
   sessions_.pop_back();
   --counters.active;
-  if (draining_ && sessions_.empty() && drained_) std::exchange(drained_, nullptr)();
+  look_whether_drained();
+}
+
+void Worker::look_whether_drained() {
+  if (draining_ && sessions_.empty() && streams_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 
 void Worker::drain(std::function<void()> drained) {
   draining_ = true;
   drained_ = std::move(drained);
-  listeners_.clear();
+  stop_listening();
   for (auto& session : sessions_) session->drain();
-  if (sessions_.empty() && drained_) std::exchange(drained_, nullptr)();
+  look_whether_drained();
 }
 
 void Worker::close_idle() {

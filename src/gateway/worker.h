@@ -9,6 +9,7 @@
 #include "gateway/access_log.h"
 #include "gateway/settings.h"
 #include "gateway/snapshot.h"
+#include "gateway/streams.h"
 #include "net/network.h"
 #include "net/tls_front.h"
 #include "net/tls_sessions.h"
@@ -54,7 +55,11 @@ class Worker final : public plugin::Worker, public net::Certificates {
   // Takes connections from now on; with `tls`, by its handshakes.
   Result<> listen(const ListenAddress& at, net::ListenOptions options,
                   std::shared_ptr<const net::TlsFront> tls = nullptr);
-  void stop_listening() { listeners_.clear(); }
+  void stop_listening() {
+    listeners_.clear();
+    streams_.stop_listening();
+  }
+  Streams& streams() { return streams_; }
   // Takes no more connections; those there are end behind their next response, which says so. `drained` is
   // called when the last is gone.
   void drain(std::function<void()> drained);
@@ -81,7 +86,9 @@ class Worker final : public plugin::Worker, public net::Certificates {
   const Chain& chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer,
                          Arena& arena);
   void ended(Session& session);
+  void stream_ended() { look_whether_drained(); }
   bool draining() const { return draining_; }
+  bool has_snapshot() const { return current_ != nullptr; }
 
   net::Network& network() { return network_; }
   const Settings& settings() const { return settings_; }
@@ -105,6 +112,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   void take(net::Accepted accepted, bool proxy_protocol, const std::shared_ptr<const net::TlsFront>& tls);
   void refuse_connection(net::Accepted accepted);
   async::Task<> fetch_staple(std::shared_ptr<net::OcspStaple> staple);
+  void look_whether_drained();
 
   net::Network& network_;
   const Settings& settings_;
@@ -120,6 +128,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   std::vector<std::unique_ptr<Pinned>> replaced_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<Session>> sessions_;
+  Streams streams_{*this};
   bool draining_ = false;
   std::function<void()> drained_;
   Instant unknown_name_told_{};  // when the log last named a host that has no certificate

@@ -104,7 +104,11 @@ const Case cases[]{
      R"(expected 255 to be at most 254)"},
     {"upstreams", R"({"nodes":{"a":1},"scheme":"kafka"})",
      R"(invalid configuration: property "scheme" validation failed: kafka is not spoken by this )"
-     R"(version: use http, https, grpc or grpcs)"},
+     R"(version: use http, https, grpc, grpcs, tcp, tls or udp)"},
+    {"upstreams", R"({"nodes":{"a:1":1},"scheme":"tls"})", ""},
+    {"upstreams", R"({"nodes":{"a":1},"scheme":"tcp"})",
+     R"(invalid configuration: property "nodes" validation failed: need a port each, for this scheme has )"
+     R"(none of its own)"},
     {"upstreams", R"({"nodes":{"a":1},"scheme":"grpcs"})", ""},
     {"upstreams", R"({"nodes":{"a":1},"http_version":"2"})", ""},
     {"upstreams", R"({"nodes":{"a":1},"scheme":"grpc","http_version":"2"})",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/upstream.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "base/address.h"
@@ -192,11 +194,12 @@ void Upstream::describe(json::Fields& field) {
   field.check(field.has("nodes") || field.has("service_name"), "nodes", "is required",
               "value should match only one schema, but matches none");
   const bool plain_http = scheme == Scheme::http || scheme == Scheme::https;
-  const bool spoken = plain_http || scheme == Scheme::grpc || scheme == Scheme::grpcs;
+  const bool below_http = scheme == Scheme::tcp || scheme == Scheme::tls || scheme == Scheme::udp;
+  const bool ports = std::ranges::all_of(nodes.list, [](const Node& node) { return node.port.has_value(); });
   field.check(!http_version || plain_http, "http_version", "is for the schemes http and https");
-  field.check(spoken, "scheme",
-              fmt::format("{} is not spoken by this version: use http, https, grpc or grpcs",
-                          enum_names(scheme)[static_cast<std::size_t>(scheme)]));
+  field.check(!below_http || ports, "nodes", "need a port each, for this scheme has none of its own");
+  field.check(scheme != Scheme::kafka, "scheme",
+              "kafka is not spoken by this version: use http, https, grpc, grpcs, tcp, tls or udp");
   field.check_plainly(pass_host != PassHost::rewrite || !upstream_host.empty(), "upstream_host",
                       "is required when pass_host is rewrite",
                       "`upstream_host` can't be empty when `pass_host` is `rewrite`");

@@ -12,7 +12,10 @@ namespace {
 constexpr std::int64_t weight_max = 1'000'000'000'000;  // sums of many stay within 64 bits
 
 bool is_secure(model::Scheme scheme) {
-  return scheme == model::Scheme::https || scheme == model::Scheme::grpcs;
+  return scheme == model::Scheme::https || scheme == model::Scheme::grpcs || scheme == model::Scheme::tls;
+}
+bool is_below_http(model::Scheme scheme) {
+  return scheme == model::Scheme::tcp || scheme == model::Scheme::tls || scheme == model::Scheme::udp;
 }
 bool is_grpc(model::Scheme scheme) {
   return scheme == model::Scheme::grpc || scheme == model::Scheme::grpcs;
@@ -100,6 +103,7 @@ Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, st
   made->hash_key = written.key;
   made->secure = is_secure(written.scheme);
   made->grpc = is_grpc(written.scheme);
+  made->below_http = is_below_http(written.scheme);
   made->http2 = made->grpc || written.http_version == model::HttpVersion::http2;
   made->pass_host = written.pass_host;
   made->upstream_host = written.upstream_host;

@@ -75,6 +75,7 @@ struct Upstream {
   bool secure = false;          // https, grpcs
   bool http2 = false;           // grpc, grpcs, or asked for by http_version
   bool grpc = false;
+  bool below_http = false;      // tcp, tls, udp: for stream routes, not for requests
   std::shared_ptr<const net::TlsContext> tls;  // when secure, for HTTP/1.1
   std::shared_ptr<const net::TlsContext> tls_http2;  // when both
   model::PassHost pass_host = model::PassHost::pass;

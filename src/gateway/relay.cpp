@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/relay.h"
+
+#include "async/join.h"
+#include "net/pipe.h"
+
+namespace sluice::gateway {
+namespace {
+
+// After so many bytes without a pause others are served.
+constexpr std::size_t turn_bytes_max = 4 * 1024 * 1024;
+constexpr Duration turn_pause = Duration(1);
+// Below that a copy is cheaper than a pipe.
+constexpr ssize_t splice_least = 8 * 1024;
+
+// When either side last said something; one direction may be silent while the other is not.
+struct Activity {
+  Instant last;
+  RelayOptions options;
+};
+
+// One direction. Whatever is under way stands in the object, so that its frame may be destroyed and begun
+// anew where it waits.
+class Direction {
+ public:
+  Direction(net::Stream& from, net::Stream& to, Activity& activity, net::Buffer first, std::uint64_t& total)
+      : from_(from),
+        to_(to),
+        activity_(activity),
+        buffer_(std::move(first)),
+        total_(total),
+        may_splice_(from.splices() && to.splices()) {}
+
+  enum class Outcome : std::uint8_t { under_way, ended, reading_broke, writing_broke, idle };
+  Outcome outcome() const { return outcome_; }
+  bool failed() const { return outcome_ > Outcome::ended; }
+  async::Task<> run();
+
+ private:
+  ssize_t read_some();
+  ssize_t write_some();
+  bool wrote_all();
+  bool holds_nothing() const { return buffer_.empty() && pipe_.empty(); }
+  async::Loop& loop() { return from_.loop(); }
+
+  net::Stream& from_;
+  net::Stream& to_;
+  Activity& activity_;
+  net::Buffer buffer_;
+  net::Pipe pipe_;
+  std::uint64_t& total_;
+  std::size_t turn_ = 0;
+  ssize_t write_error_ = 0;
+  bool may_splice_;
+  bool splicing_ = false;
+  Outcome outcome_ = Outcome::under_way;
+};
+
+// Only into what is empty.
+ssize_t Direction::read_some() {
+  if (splicing_ && pipe_.need()) {
+    const ssize_t count = from_.try_splice_to(pipe_.in(), net::Pipe::capacity);
+    if (count > 0) pipe_.filled(static_cast<std::size_t>(count));
+    splicing_ = count >= splice_least || count == -EAGAIN;
+    return count;
+  }
+  buffer_.need();
+  const std::size_t room = buffer_.room();
+  const ssize_t count = from_.try_read(buffer_.tail(), room);
+  if (count > 0) buffer_.filled(static_cast<std::size_t>(count));
+  splicing_ = may_splice_ && count == static_cast<ssize_t>(room);  // there is more where that came from
+  return count;
+}
+
+ssize_t Direction::write_some() {
+  if (!pipe_.empty()) {
+    const ssize_t count = to_.try_splice_from(pipe_.out(), pipe_.size());
+    if (count > 0) pipe_.consumed(static_cast<std::size_t>(count));
+    return count;
+  }
+  const iovec piece{buffer_.data(), buffer_.size()};
+  const ssize_t count = to_.try_write(&piece, 1);
+  if (count > 0) buffer_.consume(static_cast<std::size_t>(count));
+  return count;
+}
+
+// Passes on what is held; false when the other side takes no more now, or has broken.
+bool Direction::wrote_all() {
+  while (!holds_nothing()) {
+    const ssize_t count = write_some();
+    if (count <= 0) {
+      write_error_ = count;
+      return false;
+    }
+    total_ += static_cast<std::uint64_t>(count);
+    turn_ += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+async::Task<> Direction::run() {
+  for (;;) {
+    while (!wrote_all()) {
+      ssize_t ready = write_error_;
+      if (ready == -EAGAIN) ready = co_await to_.writable(after(loop().now(), activity_.options.send));
+      if (ready >= 0) continue;
+      outcome_ = ready == -ETIMEDOUT ? Outcome::idle : Outcome::writing_broke;
+      co_return;
+    }
+    if (turn_ >= turn_bytes_max) {
+      turn_ = 0;
+      co_await loop().sleep_until(after(loop().now(), turn_pause));
+    }
+    const ssize_t count = read_some();
+    if (count > 0) {
+      activity_.last = loop().now();
+    } else if (count == 0) {
+      to_.shutdown_write();
+      outcome_ = Outcome::ended;
+    } else if (count != -EAGAIN) {
+      outcome_ = Outcome::reading_broke;
+    } else {
+      buffer_.release();  // who is silent holds no memory
+      pipe_.release();
+      turn_ = 0;
+      const ssize_t ready = co_await from_.readable(after(activity_.last, activity_.options.idle));
+      // The other direction may have been busy.
+      const bool late = loop().now() >= after(activity_.last, activity_.options.idle);
+      if (ready == -ETIMEDOUT && late) outcome_ = Outcome::idle;
+    }
+    if (outcome_ != Outcome::under_way) co_return;
+  }
+}
+
+}  // namespace
+
+async::Task<> relay(net::Stream& client, net::Stream& upstream, RelayOptions options, net::Buffer from_client,
+                    net::Buffer from_upstream, Relayed& sofar) {
+  Activity activity{client.loop().now(), options};
+  Direction up(client, upstream, activity, std::move(from_client), sofar.up);
+  Direction down(upstream, client, activity, std::move(from_upstream), sofar.down);
+  auto first = co_await async::first_of(up.run(), down.run());
+  const bool broke = up.failed() || down.failed();
+  if (!broke && first.index() == 0) {
+    auto rest = down.run();
+    co_await rest;
+  } else if (!broke) {
+    auto rest = up.run();
+    co_await rest;
+  }
+  using Outcome = Direction::Outcome;
+  if (up.outcome() == Outcome::idle || down.outcome() == Outcome::idle) sofar.end = Relayed::End::idle;
+  else if (up.outcome() == Outcome::reading_broke || down.outcome() == Outcome::writing_broke)
+    sofar.end = Relayed::End::client_broke;
+  else if (up.outcome() == Outcome::writing_broke || down.outcome() == Outcome::reading_broke)
+    sofar.end = Relayed::End::upstream_broke;
+}
+
+}  // namespace sluice::gateway
