@@ -10,14 +10,15 @@ TOP = Path(__file__).resolve().parent.parent
 # Asked for inside a value that the page tells as one: {ip, port} and the like.
 INSIDE = {"ip", "port", "enable_http2", "enable_http3", "name", "key", "role", "admin", "section"}
 INSIDE |= {"memory_size", "disk_size", "disk_path", "cache_levels"}
+INSIDE |= {"addr", "tls", "proxy_protocol_to_upstream"}
 READS = "flag|text|integer|duration|size|texts|endpoint|has|raw|section|find"
 CALLS = r"(?:\.|->)(?:" + READS + r")\(\s*\"([\w-]+)\""
 
 
 def keys_of_code():
-    files = ("config.cpp", "deployment.cpp", "listen.cpp", "cache_config.cpp")
+    files = ("config.cpp", "deployment.cpp", "listen.cpp", "cache_config.cpp", "stream_proxy.cpp")
     code = "".join((TOP / "src/main" / name).read_text() for name in files)
-    keys = set(re.findall(CALLS, code)) | set(re.findall(r"Places\(\w+, \"([\w-]+)\"", code))
+    keys = set(re.findall(CALLS, code)) | set(re.findall(r"(?:Places|Ports)\(\w+, \"([\w-]+)\"", code))
     for block in re.findall(r"for \(const std::string_view \w+ :\s*\{([^}]*)\}\)", code):
         keys |= set(re.findall(r'"([\w-]+)"', block))
     tables = (TOP / "src/main/unserved.cpp").read_text()

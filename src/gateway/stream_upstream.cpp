@@ -8,6 +8,12 @@
 #include "net/tls_facts.h"
 
 namespace sluice::gateway {
+namespace {
+
+// Databases and brokers are silent for longer than HTTP is.
+constexpr Duration idle_usual = std::chrono::minutes(10);
+
+}  // namespace
 
 using Connected = std::expected<std::unique_ptr<net::Stream>, int>;
 
@@ -30,6 +36,11 @@ async::Task<Connected> StreamUpstream::connect(const Destination& destination) {
   log::error("{} to {}: upstream {} has no peer to connect to", x_.client.text(), x_.server.text(),
              upstream_->id);
   co_return std::unexpected(503);
+}
+
+RelayOptions StreamUpstream::relay_options() const {
+  if (!upstream_->has_timeouts) return {idle_usual, idle_usual};
+  return {upstream_->timeouts.read, upstream_->timeouts.send};
 }
 
 // The name that the client asked for is asked for again, unless pass_host says otherwise.

@@ -18,7 +18,7 @@ class StreamUpstream {
   async::Task<std::expected<std::unique_ptr<net::Stream>, int>> connect(const Destination& destination);
   // A peer is told first whose connection it gets, by the PROXY protocol.
   void send_proxy_header(bool wanted) { sends_proxy_header_ = wanted; }
-  RelayOptions relay_options() const { return {upstream_->timeouts.read, upstream_->timeouts.send}; }
+  RelayOptions relay_options() const;
   // The connection has ended.
   void finish() { choice_.finish(x_.upstream.connect_time); }
 

@@ -13,6 +13,7 @@
 #include "main/deployment.h"
 #include "main/listen.h"
 #include "main/section.h"
+#include "main/stream_proxy.h"
 #include "main/unserved.h"
 
 namespace sluice::main {
@@ -70,12 +71,6 @@ void read_resolver(Section& apisix, bool ipv6, net::ResolverOptions& resolver) {
   resolver.ipv6 = ipv6;
 }
 
-void read_proxy_mode(Section& apisix, Config& config) {
-  std::string mode = "http";
-  apisix.text("proxy_mode", mode);
-  config.stream_routes = mode.contains("stream");
-}
-
 void read_secret_lifetimes(Section lru, secrets::Lifetimes& into) {
   Section secret = lru.section("secret");
   secret.duration("ttl", into.known);
@@ -116,7 +111,7 @@ void read_apisix(Section apisix, const std::string& prefix, Config& config) {
   read_ssl(apisix.section("ssl"), ipv6, config);
   read_proxy_protocol(apisix.section("proxy_protocol"), ipv6, config);
   config.gateway.tls.http2 = config.gateway.http2;
-  read_proxy_mode(apisix, config);
+  read_stream_proxy(apisix, ipv6, config);
   std::string mode = "radixtree_host_uri";
   {
     Section router = apisix.section("router");
@@ -356,10 +351,13 @@ std::optional<Config> read_config(std::string_view text, const std::string& pref
     if (config.dev_mode) config.workers = 1;
     if (!config.traffic) {  // a control plane: one worker that nobody reaches
       config.gateway.listen.clear();
+      config.gateway.stream_listen.clear();
       config.workers = 1;
     }
     if (root.has("plugins")) config.plugins = root.texts("plugins");
-    note_unknown_plugins(config.plugins, findings);
+    if (root.has("stream_plugins")) config.stream_plugins = root.texts("stream_plugins");
+    note_unknown_plugins("/plugins", config.plugins, plugin::Subsystem::http, findings);
+    note_unknown_plugins("/stream_plugins", config.stream_plugins, plugin::Subsystem::stream, findings);
     if (const auto* attr = root.raw("plugin_attr")) config.plugin_attr = *attr;
     if (config.plugin_attr.is_object()) {
       const json::Value read_here = only(config.plugin_attr, {"prometheus", "redirect", "batch-requests"});

@@ -35,6 +35,7 @@ struct Config {
   std::uint64_t descriptors_max = 20480;  // nginx_config.worker_rlimit_nofile
   Duration shutdown_timeout = std::chrono::seconds(240);
   std::vector<std::string> plugins;     // enabled; empty: all
+  std::vector<std::string> stream_plugins;  // the same for connections below HTTP
   net::ResolverOptions resolver;
 
   StoreProvider provider = StoreProvider::embedded;
@@ -59,6 +60,7 @@ struct Config {
   bool admin_cors = true;
   bool admin_v2 = false;  // answers have the shapes of APISIX 2.x
   bool stream_routes = false;             // apisix.proxy_mode has "stream" in it
+  bool stream_proxy_protocol = false, stream_proxy_protocol_to_upstream = false;  // where a port says nothing
   bool admin_https = false;
   std::string admin_certificate, admin_certificate_key;  // PEM files; relative ones are below PREFIX/conf
   std::string admin_client_authority;                    // PEM file; "": clients need no certificate

@@ -268,13 +268,53 @@ apisix:
   EXPECT_TRUE(names(none.findings.problems, "/apisix/proxy_protocol/listen_http_port"));
 }
 
+TEST(Config, ReadsPortsOfStreams) {
+  const Read got = read(R"(
+apisix:
+  enable_ipv6: false
+  proxy_mode: http&stream
+  stream_proxy: {tcp: [9100, "9200-9202", "127.0.0.1:9300", {addr: "[::1]:9400-9401", tls: true}]}
+)");
+  ASSERT_TRUE(got.config) << got.findings.problems.front().path << got.findings.problems.front().what;
+  std::string ports;
+  for (const auto& at : got.config->gateway.stream_listen)
+    ports += at.endpoint.text() + (at.tls ? " tls " : " ");
+  EXPECT_EQ(ports, "0.0.0.0:9100 0.0.0.0:9200 0.0.0.0:9201 0.0.0.0:9202 127.0.0.1:9300 [::1]:9400 tls "
+                   "[::1]:9401 tls ");
+  EXPECT_TRUE(got.config->stream_routes);
+  const Read proxies = read(R"(
+apisix:
+  proxy_mode: stream
+  proxy_protocol: {enable_tcp_pp: true}
+  stream_proxy:
+    tcp: ["127.0.0.1:1", {addr: "127.0.0.1:2", proxy_protocol: false, proxy_protocol_to_upstream: true}]
+)");
+  ASSERT_TRUE(proxies.config) << proxies.findings.problems.front().what;
+  const auto& ports_of_proxies = proxies.config->gateway.stream_listen;
+  EXPECT_TRUE(ports_of_proxies[0].proxy_protocol && !ports_of_proxies[0].proxy_protocol_to_upstream);
+  EXPECT_TRUE(!ports_of_proxies[1].proxy_protocol && ports_of_proxies[1].proxy_protocol_to_upstream);
+  EXPECT_EQ(got.config->gateway.listen.size(), 2u);
+  EXPECT_TRUE(read("apisix: {proxy_mode: stream}").config->gateway.listen.empty());
+  for (const std::string_view wrong : {"0", "65536", "\"9-8\"", "\"a:80\"", "\"\"", "[]", "{tls: true}",
+                                       "{addr: 9100, tls: 1}", "{addr: 9100, ssl: true}", "\"1-5000\""}) {
+    const Read refused =
+        read("apisix: {proxy_mode: stream, stream_proxy: {tcp: [" + std::string(wrong) + "]}}");
+    EXPECT_FALSE(refused.config) << wrong;
+    EXPECT_TRUE(names(refused.findings.problems, "/apisix/stream_proxy/tcp")) << wrong;
+  }
+  EXPECT_FALSE(read("apisix: {proxy_mode: stream, stream_proxy: {tcp: [9100, 9100]}}").config);
+  EXPECT_FALSE(read("apisix: {proxy_mode: tcp}").config);
+}
+
 TEST(Config, NamesWhatWouldBeMissed) {
   struct Case {
     std::string_view text, path;
   };
   for (const auto& [text, path] : {
            Case{"apisix: {enable_http2: true}", ""},
-           {"apisix: {proxy_mode: http&stream}", "/apisix/proxy_mode"},
+           {"apisix: {stream_proxy: {tcp: [9100]}}", "/apisix/stream_proxy"},
+           {"apisix: {proxy_mode: stream, stream_proxy: {only: true}}", "/apisix/stream_proxy/only"},
+           {"apisix: {proxy_mode: http&stream, stream_proxy: {tcp: [9100]}}", ""},
            {"apisix: {ssl: {enable: true}}", ""},
            {"apisix: {ssl: {listen: [{port: 9443, enable_http3: true}]}}", "/apisix/ssl/listen"},
            {"apisix: {ssl: {listen: [{port: 9443}]}}", ""},

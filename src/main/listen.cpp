@@ -107,7 +107,8 @@ void read_proxy_protocol(Section section, bool ipv6, Config& config) {
   };
   listen("listen_http_port", false);
   listen("listen_https_port", true);
-  note_unserved(section, "apisix.proxy_protocol");
+  section.flag("enable_tcp_pp", config.stream_proxy_protocol);
+  section.flag("enable_tcp_pp_to_upstream", config.stream_proxy_protocol_to_upstream);
 }
 
 void read_ssl(Section ssl, bool ipv6, Config& config) {
@@ -128,7 +129,8 @@ void read_ssl(Section ssl, bool ipv6, Config& config) {
 }
 
 Result<std::shared_ptr<const net::TlsFront>> tls_front(const Config& config) {
-  const bool wanted = std::ranges::any_of(config.gateway.listen, &gateway::ListenAddress::tls);
+  const bool wanted = std::ranges::any_of(config.gateway.listen, &gateway::ListenAddress::tls) ||
+                      std::ranges::any_of(config.gateway.stream_listen, &gateway::StreamListen::tls);
   if (!wanted) return nullptr;
   auto made = net::TlsFront::make({.protocols = config.gateway.tls.protocols,
                                    .ciphers = config.gateway.tls.ciphers,

@@ -16,6 +16,8 @@ using Wanted = std::map<Listeners::Place, std::size_t>;
 Wanted wanted_by(const Config& config) {
   Wanted wanted;
   for (const auto& listen : config.gateway.listen) wanted[{Port::data, listen.endpoint}] = config.workers;
+  for (const auto& listen : config.gateway.stream_listen)
+    wanted[{Port::stream, listen.endpoint}] = config.workers;
   if (config.admin) wanted[{Port::admin, config.admin_listen}] = 1;
   if (config.control) wanted[{Port::control, config.control_listen}] = 1;
   if (config.status) wanted[{Port::status, config.status_listen}] = 1;
@@ -45,7 +47,7 @@ Result<> Listeners::open(const Config& config) {
 
 Result<> Listeners::add(const Place& place, std::size_t count) {
   auto& sockets = sockets_[place];
-  const bool shared = place.port == Port::data;
+  const bool shared = place.port == Port::data || place.port == Port::stream;
   if (shared && sockets.empty()) {
     // Workers share their ports with one another; with another process they would share them silently.
     auto alone = net::listening_socket(place.at, {.reuse_port = false});

@@ -142,7 +142,7 @@ Result<cli::Place> find_gateway(const cli::Command& command) {
 
 int run_for_operator(const cli::Command& command) {
   const plugin::Registry registry(plugins::all(), {});
-  const plugin::Validator validator(registry.types());
+  const plugin::Validator validator(registry.types(), registry.types(plugin::Subsystem::stream));
   cli::Surroundings surroundings;
   surroundings.gateway = [&command] { return find_gateway(command); };
   surroundings.check = [&validator](const model::Resource& resource, std::string_view id,

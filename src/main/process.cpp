@@ -64,8 +64,8 @@ void close_locals(gateway::Worker& worker) {
 Process::Process(Config config, std::string prefix, Listeners& listeners, Line& line)
     : config_(std::move(config)),
       prefix_(std::move(prefix)),
-      registry_(plugins::all(), config_.plugins),
-      validator_(registry_.types()),
+      registry_(plugins::all(), config_.plugins, config_.stream_plugins),
+      validator_(registry_.types(), registry_.types(plugin::Subsystem::stream)),
       secret_places_(plugins::all()),
       checker_(control_, net::Network::system()),
       publisher_(control_),
@@ -217,33 +217,6 @@ void Process::changed(Result<std::vector<store::Change>> changes) {
   publisher_.publish(compiler_->snapshot(static_cast<std::uint64_t>(revision_)), changes->back().stored);
 }
 
-Result<> Process::make_workers() {
-  config_.gateway.workers = config_.workers;
-  config_.gateway.public_apis = registry_.public_apis(
-      {{"batch-requests", config_.batch_requests_uri}, {"prometheus", config_.prometheus_uri}});
-  for (std::size_t i = 0; i < config_.workers; ++i) {
-    Thread& thread = threads_.emplace_back();
-    thread.loop = std::make_unique<async::Loop>();
-    thread.worker = std::make_unique<gateway::Worker>(
-        *thread.loop, static_cast<unsigned>(i), net::Network::system(), config_.gateway,
-        [this](const gateway::Snapshot* snapshot) { publisher_.retired(snapshot); });
-    thread.worker->set_resolver([this, &loop = *thread.loop](std::string name, Instant deadline) {
-      return names_->resolve_for(loop, std::move(name), deadline);
-    });
-    thread.worker->metrics.use(config_.metrics);
-    publisher_.add(*thread.worker);
-  }
-  for (const auto& at : config_.gateway.listen) {
-    std::size_t next = 0;
-    for (const int socket : listeners_.take({Port::data, at.endpoint})) {
-      gateway::Worker& worker = *threads_[next++ % threads_.size()].worker;
-      if (auto listening = worker.listen(at, {.descriptor = socket}, at.tls ? tls_front_ : nullptr);
-          !listening) return listening;
-    }
-  }
-  return {};
-}
-
 Result<admin::Keys> Process::admin_keys() {
   if (!config_.admin_key_required) {
     log::warn(
@@ -345,6 +318,8 @@ void Process::run() {
   line_.say(Word::ready);
   for (const auto& at : config_.gateway.listen)
     log::notice("serving on {} with {} workers", at.endpoint.text(), threads_.size());
+  for (const auto& at : config_.gateway.stream_listen)
+    log::notice("serving streams on {} with {} workers", at.endpoint.text(), threads_.size());
   control_.run();
   stop_workers();
 }

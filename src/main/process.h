@@ -79,6 +79,7 @@ class Process final : public plugin::Status {
             const std::string& unreadable);
   void wait_for_secrets();
   Result<> make_workers();
+  Result<> listen();
   Result<> serve_apis();
   Result<> serve(Listeners::Place place, http::Service::Handler handler, std::string_view what,
                  std::shared_ptr<const net::TlsContext> tls = nullptr);

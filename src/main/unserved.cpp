@@ -16,14 +16,9 @@ struct Unserved {
 
 constexpr std::string_view no_lua = "this build has no Lua runtime";
 constexpr std::string_view no_nginx = "nothing here is nginx; write the settings with keys of their own";
-constexpr std::string_view no_stream = "TCP and UDP are not proxied by this version";
 constexpr std::string_view moved = "APISIX 3 has it below deployment/admin; write it there";
 
 constexpr Unserved unserved[] = {
-    {"apisix", "proxy_mode", "http", no_stream},
-    {"apisix", "stream_proxy", "", no_stream},
-    {"apisix.proxy_protocol", "enable_tcp_pp", "", no_stream},
-    {"apisix.proxy_protocol", "enable_tcp_pp_to_upstream", "", no_stream},
     {"apisix", "extra_lua_path", "", no_lua},
     {"apisix", "extra_lua_cpath", "", no_lua},
     {"apisix", "lua_module_hook", "", no_lua},
@@ -69,7 +64,7 @@ constexpr Unserved unserved[] = {
      "no registry is asked by this version; name nodes by host name, which DNS keeps current"},
     {"", "ext-plugin", "", "plugins of other processes are not run by this version"},
     {"", "wasm", "", "WebAssembly plugins are not run by this version"},
-    {"", "xrpc", "", no_stream},
+    {"", "xrpc", "", "no protocol above TCP is spoken by this version; stream routes pass bytes on"},
     {"", "etcd", "", "APISIX 3 has it as deployment/etcd; write it there"},
 };
 
@@ -99,7 +94,6 @@ constexpr Silent silent[] = {
     {"plugin_attr.prometheus", "allow_degradation"},
     {"plugin_attr.prometheus", "llm_prompt_tokens_buckets"},
     {"plugin_attr.prometheus", "llm_completion_tokens_buckets"},
-    {"", "stream_plugins"},
 };
 
 // As `harmless` is written: nginx's on and off are true and false; nothing is "".
@@ -131,9 +125,11 @@ bool asks_for_something(const json::Value& value, std::string_view harmless) {
 }
 
 // In lists of plugins, ocsp-stapling stands for what ocsp_stapling of an ssl says, and is always there.
-bool is_plugin(std::string_view name) {
-  return name == "ocsp-stapling" ||
-         std::ranges::any_of(plugins::all(), [name](const auto* type) { return type->name == name; });
+bool is_plugin(std::string_view name, plugin::Subsystem subsystem) {
+  return (name == "ocsp-stapling" && subsystem == plugin::Subsystem::http) ||
+         std::ranges::any_of(plugins::all(), [name, subsystem](const auto* type) {
+           return type->name == name && type->serves(subsystem);
+         });
 }
 
 }  // namespace
@@ -155,21 +151,24 @@ void note_unread_plugins(const json::Value& plugin_attr, json::Findings& finding
   for (const auto& [name, ignored] : plugin_attr.as_object()) {
     if (std::ranges::find(read, name) != std::end(read)) continue;
     findings.warnings.push_back({"/plugin_attr/" + name,
-                                 is_plugin(name)
+                                 is_plugin(name, plugin::Subsystem::http)
                                      ? "has no effect here: this plugin reads nothing of it"
                                      : "is for a plugin that this version does not have; it is ignored",
                                  {}});
   }
 }
 
-void note_unknown_plugins(const std::vector<std::string>& names, json::Findings& findings) {
+void note_unknown_plugins(std::string_view path, const std::vector<std::string>& names,
+                          plugin::Subsystem subsystem, json::Findings& findings) {
   std::string unknown;
   for (const std::string& name : names) {
-    if (!is_plugin(name)) unknown += (unknown.empty() ? "" : ", ") + name;
+    if (!is_plugin(name, subsystem)) unknown += (unknown.empty() ? "" : ", ") + name;
   }
   if (!unknown.empty())
     findings.warnings.push_back(
-        {"/plugins", "names plugins that this version does not have; they are left out: " + unknown, {}});
+        {std::string(path),
+         "names plugins that this version does not have; they are left out: " + unknown,
+         {}});
 }
 
 }  // namespace sluice::main

@@ -108,6 +108,7 @@ Result<std::shared_ptr<const Upstream>> build(const model::Upstream& written, st
   made->pass_host = written.pass_host;
   made->upstream_host = written.upstream_host;
   made->retry_timeout = written.retry_timeout;
+  made->has_timeouts = written.timeout.has_value();
   if (written.timeout)
     made->timeouts = {written.timeout->connect, written.timeout->send, written.timeout->read};
   if (written.keepalive_pool) {

@@ -83,6 +83,7 @@ struct Upstream {
   int retries = 0;              // asks after the first
   Duration retry_timeout{};     // zero: no limit
   Timeouts timeouts;
+  bool has_timeouts = false;    // the operator wrote them
   KeepAlive keepalive;
   std::vector<Peer> peers;
   std::shared_ptr<const Balancer> balancer;  // refers to `peers`

@@ -17,9 +17,10 @@ import control_plane
 import figures
 import http2_figures
 import plugin_figures
+import tcp_figures
 import tls_figures
 
-PARTS = (figures, control_plane, tls_figures, http2_figures, plugin_figures)
+PARTS = (figures, control_plane, tls_figures, http2_figures, plugin_figures, tcp_figures)
 ALL = {name: measure for part in PARTS for name, measure in part.ALL.items()}
 GOALS = {name: goal for part in PARTS for name, goal in part.GOALS.items()}
 FLOORS = control_plane.FLOORS

@@ -4,6 +4,7 @@
 import json
 import select
 import socket
+import ssl
 
 from upstream import Reader, find
 
@@ -160,6 +161,33 @@ def raw_exchange(address, source, segments, half_close, wants, look_at_end):
     finally:
         sock.close()
     return first
+
+
+def stream_exchange(address, source, segments, half_close, sni, enough):
+    """Sends segments over a connection below HTTP and reads until `enough` holds or the other side ends."""
+    response, sock = Response(), connect(address, source)
+    try:
+        if sni is not None:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            sock = context.wrap_socket(sock, server_hostname=sni)
+        for segment in segments:
+            sock.sendall(segment)
+        if half_close:
+            sock.shutdown(socket.SHUT_WR)
+        while not enough(response):
+            piece = sock.recv(65536)
+            response.body += piece
+            if not piece:
+                break
+        response.closed = ended(sock)
+    except (ConnectionError, ssl.SSLError):
+        response.closed = True
+    except TimeoutError:
+        pass
+    finally:
+        sock.close()
+    return response
 
 
 def ended(sock):

@@ -28,6 +28,7 @@ KINDS += ["global_rules", "plugin_metadata", "ssls", "protos", "secrets"]
 SANITIZERS = ["ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "LeakSanitizer"]
 CRASH = ["of the gateway was ended by signal"]
 LISTENERS = ["data", "tls", "proxied", "proxied_tls", "admin", "control", "status", "metrics"]
+LISTENERS += ["stream", "stream-tls"]
 
 
 def die_with_parent():
@@ -93,6 +94,9 @@ class Gateway:
         if self.etcd:
             base["deployment"]["role_traditional"] = {"config_provider": "etcd"}
             base["deployment"]["etcd"] = {"host": [self.etcd], "prefix": "/" + self.prefix.name}
+        if "stream" in self.extra.get("apisix", {}).get("proxy_mode", "http"):
+            tls = {"addr": f"127.0.0.1:{self.ports['stream-tls']}", "tls": True}
+            base["apisix"]["stream_proxy"] = {"tcp": [f"127.0.0.1:{self.ports['stream']}", tls]}
         return merge(base, self.extra)
 
     def start(self):

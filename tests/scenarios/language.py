@@ -149,3 +149,22 @@ def parse(path, text):
     if not top:
         raise Failure(f"{path}:1: a scenario without steps")
     return Scenario(str(path), title[1].strip(), top)
+
+
+def raw(text):
+    return text.encode("latin-1")
+
+
+def split_expect(words):
+    """The words before `expect`, and the clauses after it."""
+    for index, word in enumerate(words):
+        if word == "expect" and not isinstance(word, Text):
+            clauses, clause = [], []
+            for part in words[index + 1 :]:
+                if isinstance(part, Comma):
+                    clauses.append(clause)
+                    clause = []
+                else:
+                    clause.append(part)
+            return words[:index], [clause for clause in clauses + [clause] if clause]
+    return words, []

@@ -9,32 +9,14 @@ import names
 from client import SECONDS, Connection, raw_exchange, request_bytes
 from expect import check, check_json, compare
 from gateway import KEY
-from language import Comma, Failure, Text
+from language import Comma, Failure, Text, raw, split_expect
+from stream_words import StreamWords
 from upstream import Upstream, deadline
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE", "CONNECT"}
 EVENTUAL_SECONDS = 15
 # Words that need a gateway of their own, as `config` does.
 OWN_GATEWAY = {"config", "gateway", "file"}
-
-
-def raw(text):
-    return text.encode("latin-1")
-
-
-def split_expect(words):
-    """The words before `expect`, and the clauses after it."""
-    for index, word in enumerate(words):
-        if word == "expect" and not isinstance(word, Text):
-            clauses, clause = [], []
-            for part in words[index + 1 :]:
-                if isinstance(part, Comma):
-                    clauses.append(clause)
-                    clause = []
-                else:
-                    clause.append(part)
-            return words[:index], [clause for clause in clauses + [clause] if clause]
-    return words, []
 
 
 class Words:
@@ -70,7 +52,7 @@ class Printed:
         self.body = text
 
 
-class Runner:
+class Runner(StreamWords):
     """Runs the steps of one scenario against one gateway."""
 
     def __init__(self, gateway):
