@@ -32,6 +32,7 @@ struct StreamListen {
 struct Settings {
   std::vector<ListenAddress> listen;
   std::vector<StreamListen> stream_listen;
+  std::vector<StreamListen> datagram_listen;  // of UDP
   std::size_t workers = 1;
   RouterMode router = RouterMode::host_uri;
   http::ServerOptions server;

@@ -30,6 +30,7 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
 Worker::~Worker() {
   listeners_.clear();
   streams_.clear();
+  datagrams_.clear();
   sessions_.clear();  // destroys what runs, while the rest of the worker stands
   take_locals();      // and what plugins keep here, which may hold connections of the pool
 }
@@ -81,7 +82,8 @@ void Worker::ended(Session& session) {
 }
 
 void Worker::look_whether_drained() {
-  if (draining_ && sessions_.empty() && streams_.empty() && drained_) std::exchange(drained_, nullptr)();
+  if (draining_ && sessions_.empty() && streams_.empty() && datagrams_.empty() && drained_)
+    std::exchange(drained_, nullptr)();
 }
 
 void Worker::drain(std::function<void()> drained) {
@@ -89,6 +91,7 @@ void Worker::drain(std::function<void()> drained) {
   drained_ = std::move(drained);
   stop_listening();
   for (auto& session : sessions_) session->drain();
+  datagrams_.drain();
   look_whether_drained();
 }
 

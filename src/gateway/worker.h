@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/access_log.h"
+#include "gateway/datagrams.h"
 #include "gateway/settings.h"
 #include "gateway/snapshot.h"
 #include "gateway/streams.h"
@@ -60,6 +61,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
     streams_.stop_listening();
   }
   Streams& streams() { return streams_; }
+  Datagrams& datagrams() { return datagrams_; }
   // Takes no more connections; those there are end behind their next response, which says so. `drained` is
   // called when the last is gone.
   void drain(std::function<void()> drained);
@@ -129,6 +131,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<Session>> sessions_;
   Streams streams_{*this};
+  Datagrams datagrams_{*this};
   bool draining_ = false;
   std::function<void()> drained_;
   Instant unknown_name_told_{};  // when the log last named a host that has no certificate

@@ -294,6 +294,12 @@ apisix:
   EXPECT_TRUE(ports_of_proxies[0].proxy_protocol && !ports_of_proxies[0].proxy_protocol_to_upstream);
   EXPECT_TRUE(!ports_of_proxies[1].proxy_protocol && ports_of_proxies[1].proxy_protocol_to_upstream);
   EXPECT_EQ(got.config->gateway.listen.size(), 2u);
+  const Read datagrams =
+      read("apisix: {proxy_mode: stream, stream_proxy: {udp: [\"127.0.0.1:9100-9101\", \"[::1]:53\"]}}");
+  ASSERT_TRUE(datagrams.config);
+  EXPECT_EQ(datagrams.config->gateway.datagram_listen.size(), 3u);
+  EXPECT_TRUE(datagrams.config->gateway.stream_listen.empty());
+  EXPECT_FALSE(read("apisix: {proxy_mode: stream, stream_proxy: {udp: [{addr: 53, tls: true}]}}").config);
   EXPECT_TRUE(read("apisix: {proxy_mode: stream}").config->gateway.listen.empty());
   for (const std::string_view wrong : {"0", "65536", "\"9-8\"", "\"a:80\"", "\"\"", "[]", "{tls: true}",
                                        "{addr: 9100, tls: 1}", "{addr: 9100, ssl: true}", "\"1-5000\""}) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/datagram.h"
 #include "net/network.h"
 
 namespace sluice::main {
@@ -18,11 +19,22 @@ Wanted wanted_by(const Config& config) {
   for (const auto& listen : config.gateway.listen) wanted[{Port::data, listen.endpoint}] = config.workers;
   for (const auto& listen : config.gateway.stream_listen)
     wanted[{Port::stream, listen.endpoint}] = config.workers;
+  for (const auto& listen : config.gateway.datagram_listen)
+    wanted[{Port::datagrams, listen.endpoint}] = config.workers;
   if (config.admin) wanted[{Port::admin, config.admin_listen}] = 1;
   if (config.control) wanted[{Port::control, config.control_listen}] = 1;
   if (config.status) wanted[{Port::status, config.status_listen}] = 1;
   if (config.prometheus_export) wanted[{Port::metrics, config.prometheus_listen}] = 1;
   return wanted;
+}
+
+bool is_shared(Port port) {
+  return port == Port::data || port == Port::stream || port == Port::datagrams;
+}
+
+Result<int> socket_of(Port port, const Endpoint& at, bool reuse_port) {
+  return port == Port::datagrams ? net::datagram_socket(at, reuse_port)
+                                 : net::listening_socket(at, {.reuse_port = reuse_port});
 }
 
 void close_all(std::vector<int>& sockets, std::size_t from) {
@@ -47,16 +59,16 @@ Result<> Listeners::open(const Config& config) {
 
 Result<> Listeners::add(const Place& place, std::size_t count) {
   auto& sockets = sockets_[place];
-  const bool shared = place.port == Port::data || place.port == Port::stream;
+  const bool shared = is_shared(place.port);
   if (shared && sockets.empty()) {
     // Workers share their ports with one another; with another process they would share them silently.
-    auto alone = net::listening_socket(place.at, {.reuse_port = false});
+    auto alone = socket_of(place.port, place.at, false);
     if (!alone) return std::unexpected(alone.error());
     ::close(*alone);
   }
   while (sockets.size() < count) {
     const Endpoint at = sockets.empty() ? place.at : net::bound_to(sockets.front(), place.at);
-    auto made = net::listening_socket(at, {.reuse_port = shared});
+    auto made = socket_of(place.port, at, shared);
     if (!made) return std::unexpected(made.error());
     sockets.push_back(*made);
   }

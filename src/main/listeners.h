@@ -13,7 +13,7 @@
 
 namespace sluice::main {
 
-enum class Port : std::uint8_t { data, stream, admin, control, status, metrics };
+enum class Port : std::uint8_t { data, stream, datagrams, admin, control, status, metrics };
 
 class Listeners {
  public:

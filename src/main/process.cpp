@@ -320,6 +320,8 @@ void Process::run() {
     log::notice("serving on {} with {} workers", at.endpoint.text(), threads_.size());
   for (const auto& at : config_.gateway.stream_listen)
     log::notice("serving streams on {} with {} workers", at.endpoint.text(), threads_.size());
+  for (const auto& at : config_.gateway.datagram_listen)
+    log::notice("serving datagrams on {} with {} workers", at.endpoint.text(), threads_.size());
   control_.run();
   stop_workers();
 }

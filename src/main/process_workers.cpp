@@ -41,6 +41,13 @@ Result<> Process::listen() {
           !listening) return listening;
     }
   }
+  for (const auto& at : config_.gateway.datagram_listen) {
+    std::size_t next = 0;
+    for (const int socket : listeners_.take({Port::datagrams, at.endpoint})) {
+      auto& datagrams = threads_[next++ % threads_.size()].worker->datagrams();
+      if (auto listening = datagrams.listen(at, socket); !listening) return listening;
+    }
+  }
   return {};
 }
 

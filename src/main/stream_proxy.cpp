@@ -114,16 +114,19 @@ void read_stream_proxy(Section& apisix, bool ipv6, Config& config) {
   const gateway::StreamListen usual{.proxy_protocol = config.stream_proxy_protocol,
                                     .proxy_protocol_to_upstream = config.stream_proxy_protocol_to_upstream};
   Ports(proxy, "tcp", ipv6, usual, config.gateway.stream_listen).read();
-  const auto* udp = proxy.raw("udp");
+  Ports(proxy, "udp", ipv6, {}, config.gateway.datagram_listen).read();
+  const bool tcp_only = std::ranges::any_of(config.gateway.datagram_listen, [](const auto& at) {
+    return at.tls || at.proxy_protocol || at.proxy_protocol_to_upstream;
+  });
+  if (tcp_only) proxy.problem("udp", "has a port with tls or the PROXY protocol, which are spoken over TCP");
   if (mode == "http") {
     config.gateway.stream_listen.clear();
+    config.gateway.datagram_listen.clear();
     if (written)
       apisix.warn("stream_proxy", "has no effect while proxy_mode is http: write proxy_mode: http&stream");
     return;
   }
   if (mode == "stream") config.gateway.listen.clear();
-  if (udp != nullptr && udp->is_array() && !udp->as_array().empty())
-    proxy.warn("udp", "has no effect here: UDP is not proxied by this version");
 }
 
 }  // namespace sluice::main
