@@ -169,7 +169,10 @@ void Validator::check_plugin(const Resource& resource, const std::string& name, 
   }
   const ConfigType& rules = is_consumers(resource) && type->consumer.check ? type->consumer : type->config;
   auto path = "/plugins/" + name;
-  auto opening = fmt::format("{}failed to check the configuration of plugin {} err: ", before, name);
+  auto opening =
+      fmt::format(fmt::runtime(stream ? "{}failed to check the configuration of stream plugin [{}]: "
+                                      : "{}failed to check the configuration of plugin {} err: "),
+                  before, name);
   Reader meta_reader(findings, path, opening);  // what APISIX says of _meta.filter stands alone
   Value own;
   Meta meta;

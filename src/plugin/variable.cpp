@@ -13,6 +13,7 @@
 #include "net/proxy_protocol.h"
 #include "plugin/exchange.h"
 #include "plugin/request_body.h"
+#include "plugin/stream_variables.h"
 #include "plugin/tls_variables.h"
 
 namespace sluice::plugin {
@@ -369,6 +370,7 @@ Variable find_variable(std::string_view name) {
                           find_in(response_entries, name), find_in(gateway_entries, name)}) {
     if (read != nullptr) return Variable(read);
   }
+  if (auto of_stream = find_stream_variable(name)) return of_stream;
   const auto rest = [&](std::string_view prefix) {
     return name.substr(std::min(prefix.size(), name.size()));
   };

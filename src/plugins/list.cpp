@@ -8,8 +8,8 @@ namespace sluice::plugins {
 extern const plugin::PluginType api_breaker, authz_keycloak, basic_auth, batch_requests, brotli,
     client_control, consumer_restriction, cors, echo, example_plugin, fault_injection, forward_auth, grpc_web,
     gzip, hmac_auth, http_logger, ip_restriction, jwt_auth, key_auth, limit_conn, limit_count, limit_req,
-    mocking, openid_connect, prometheus, proxy_cache, proxy_mirror, proxy_rewrite, public_api, real_ip,
-    redirect, referer_restriction, request_id, request_validation, response_rewrite, traffic_split,
+    mocking, mqtt_proxy, openid_connect, prometheus, proxy_cache, proxy_mirror, proxy_rewrite, public_api,
+    real_ip, redirect, referer_restriction, request_id, request_validation, response_rewrite, traffic_split,
     ua_restriction, uri_blocker, wolf_rbac;
 
 namespace {
@@ -42,6 +42,7 @@ constexpr std::array in_order{
     &limit_conn,
     &limit_count,
     &limit_req,
+    &mqtt_proxy,
     &brotli,
     &gzip,
     &traffic_split,

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/stream_variables.h"
+
+#include <fmt/format.h>
+
+#include "plugin/exchange.h"
+#include "plugin/stream_side.h"
+
+namespace sluice::plugin {
+namespace {
+
+using Value = Variable::Value;
+
+Value read_client_id(Exchange& x, const Variable&) {
+  if (x.stream == nullptr || x.stream->mqtt_client_id.empty()) return std::nullopt;
+  return x.stream->mqtt_client_id;
+}
+
+Value read_protocol(Exchange& x, const Variable&) {
+  if (x.stream == nullptr) return std::nullopt;
+  return x.stream->transport == Transport::tcp ? "TCP" : "UDP";
+}
+
+Value read_received(Exchange& x, const Variable&) {
+  if (x.stream == nullptr) return std::nullopt;
+  return x.arena.copy(fmt::format("{}", x.stream->received));
+}
+
+Value read_time(Exchange& x, const Variable&) {
+  if (x.stream == nullptr) return std::nullopt;
+  const std::chrono::duration<double> seconds = x.worker.loop.now() - x.started;
+  return x.arena.copy(fmt::format("{:.3f}", seconds.count()));
+}
+
+}  // namespace
+
+Variable find_stream_variable(std::string_view name) {
+  if (name == "mqtt_client_id") return Variable(read_client_id);
+  if (name == "protocol") return Variable(read_protocol);
+  if (name == "bytes_received") return Variable(read_received);
+  if (name == "session_time") return Variable(read_time);
+  return {};
+}
+
+}  // namespace sluice::plugin
