@@ -210,7 +210,7 @@ HeaderId header_id_near(const char* name, std::size_t size) {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
+  for (std::size_t i = a.size(); i-- > 0;) {  // names that begin alike are many, those that end so are few
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;
@@ -252,8 +252,7 @@ const Header* Headers::find(HeaderId id) const {
   return nullptr;
 }
 
-const Header* Headers::find(std::string_view name) const {
-  const HeaderId id = header_id(name);
+const Header* Headers::find(HeaderId id, std::string_view name) const {
   if (id != HeaderId::other) return find(id);
   for (const Header& header : *this) {
     if (matches(header, id, name)) return &header;
@@ -290,28 +289,35 @@ std::string_view Headers::tame(std::string_view value) const {
   return {text, value.size()};
 }
 
-void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
+bool Headers::replace(HeaderId id, std::string_view name, std::string_view value) {
+  if (!has(id)) return false;
   for (std::size_t i = 0; i < count_; ++i) {
     if (!matches(list_[i], id, name)) continue;
     list_[i] = {list_[i].name, tame(value), id, false};
     erase(id, name, i + 1);
-    seen_ |= mask(id);
-    return;
+    return true;
   }
-  add(name, value);
+  return false;
 }
 
-void Headers::add(std::string_view name, std::string_view value) {
-  if (valid_name(name)) append({arena_->copy(name), tame(value), header_id(name), false});
+void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
+  if (!replace(id, name, value)) add(id, name, value);
 }
 
-void Headers::remove(std::string_view name) { erase(header_id(name), name, 0); }
+void Headers::set(const FieldName& name, std::string_view value) {
+  if (!replace(name.id(), name.text(), value)) append({name.text(), tame(value), name.id(), false});
+}
+
+void Headers::add(HeaderId id, std::string_view name, std::string_view value) {
+  if (valid_name(name)) append({arena_->copy(name), tame(value), id, false});
+}
 
 void Headers::remove(HeaderId id) {
   if (has(id)) erase(id, {}, 0);
 }
 
 void Headers::erase(HeaderId id, std::string_view name, std::size_t from) {
+  if (!has(id)) return;
   auto* kept =
       std::remove_if(list_ + from, list_ + count_, [&](const Header& h) { return matches(h, id, name); });
   count_ = static_cast<std::uint32_t>(kept - list_);

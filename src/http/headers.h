@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/arena.h"
@@ -87,6 +88,19 @@ struct Header {
   bool raw = false;  // "name: value\r\n" stands in the buffer just so, from name.data() on
 };
 
+// A name that is written once, in code or in a configuration, and looked for or set in many messages: what it
+// is, is found out when it is made. To be set it must be a valid name, and live longer than the messages.
+class FieldName {
+ public:
+  explicit FieldName(std::string_view text) : text_(text), id_(header_id(text)) {}
+  std::string_view text() const { return text_; }
+  HeaderId id() const { return id_; }
+
+ private:
+  std::string text_;
+  HeaderId id_;
+};
+
 class Headers {
  public:
   explicit Headers(Arena& arena) : arena_(&arena) {}
@@ -100,7 +114,8 @@ class Headers {
   bool repeated(HeaderId id) const { return (repeated_ & mask(id)) != 0; }
   bool has(std::string_view name) const { return find(name) != nullptr; }
   const Header* find(HeaderId id) const;
-  const Header* find(std::string_view name) const;
+  const Header* find(std::string_view name) const { return find(header_id(name), name); }
+  const Header* find(const FieldName& name) const { return find(name.id(), name.text()); }
   // The first value, empty when the field is absent.
   std::string_view get(HeaderId id) const;
   std::string_view get(std::string_view name) const;
@@ -113,8 +128,10 @@ class Headers {
   // of a template) become spaces, so that no value can end its line; a bad name is not taken.
   void set(std::string_view name, std::string_view value) { set(header_id(name), name, value); }
   void set(HeaderId id, std::string_view name, std::string_view value);
-  void add(std::string_view name, std::string_view value);
-  void remove(std::string_view name);
+  void set(const FieldName& name, std::string_view value);
+  void add(std::string_view name, std::string_view value) { add(header_id(name), name, value); }
+  void remove(std::string_view name) { erase(header_id(name), name, 0); }
+  void remove(const FieldName& name) { erase(name.id(), name.text(), 0); }
   void remove(HeaderId id);
   // Appends without copying: the caller's bytes live as long as the arena.
   void append(const Header& header) { took(next() = header); }
@@ -137,6 +154,10 @@ class Headers {
 
  private:
   bool matches(const Header& header, HeaderId id, std::string_view name) const;
+  const Header* find(HeaderId id, std::string_view name) const;
+  // False when there is none to replace.
+  bool replace(HeaderId id, std::string_view name, std::string_view value);
+  void add(HeaderId id, std::string_view name, std::string_view value);
   void erase(HeaderId id, std::string_view name, std::size_t from);
   void grow();
   std::string_view tame(std::string_view value) const;

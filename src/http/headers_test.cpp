@@ -31,6 +31,28 @@ TEST(Headers, SetReplacesEveryFieldOfThatName) {
   EXPECT_FALSE(headers.has("B"));
 }
 
+TEST(Headers, ANameMadeOnceDoesWhatItsTextDoes) {
+  Arena arena;
+  Headers headers(arena);
+  const FieldName own("X-Own"), server("Server");
+  EXPECT_EQ(headers.find(own), nullptr);
+  headers.remove(own);
+  headers.add("x-own", "1");
+  headers.add("X-Other", "2");
+  headers.add("X-OWN", "3");
+  headers.set(own, "4");
+  headers.set(server, "a\r\nb");
+  EXPECT_EQ(headers.get("X-Own"), "4");
+  EXPECT_EQ(headers.get(HeaderId::server), "a  b");
+  EXPECT_EQ(headers.size(), 3u);
+  EXPECT_EQ(headers.find(own), headers.find("x-own"));
+  headers.remove(own);
+  headers.remove(server);
+  EXPECT_EQ(headers.size(), 1u);
+  headers.set(own, "5");
+  EXPECT_EQ(headers.get("x-own"), "5");
+}
+
 TEST(Headers, NoValueCanEndItsLine) {
   Arena arena;
   Headers headers(arena);

@@ -16,11 +16,13 @@ void Exchange::authenticate(const Consumer& found) {
   consumer = &found;
   consumer_name = found.name;
   // The upstream is told who it is, and never believes a client that says so itself.
-  request.headers.set("X-Consumer-Username", found.name);
-  if (found.credential_id.empty()) request.headers.remove("X-Credential-Identifier");
-  else request.headers.set("X-Credential-Identifier", found.credential_id);
-  if (found.custom_id.empty()) request.headers.remove("X-Consumer-Custom-Id");
-  else request.headers.set("X-Consumer-Custom-Id", found.custom_id);
+  static const http::FieldName name("X-Consumer-Username"), credential("X-Credential-Identifier"),
+      custom("X-Consumer-Custom-Id");
+  request.headers.set(name, found.name);
+  if (found.credential_id.empty()) request.headers.remove(credential);
+  else request.headers.set(credential, found.credential_id);
+  if (found.custom_id.empty()) request.headers.remove(custom);
+  else request.headers.set(custom, found.custom_id);
 }
 
 void Exchange::set_remote(const Endpoint& found) {

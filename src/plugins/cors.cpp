@@ -39,6 +39,13 @@ class Origins {
   std::unordered_set<std::string, StringHash, std::equal_to<>> several_;
 };
 
+struct Names {
+  http::FieldName allow_origin{"Access-Control-Allow-Origin"}, allow_methods{"Access-Control-Allow-Methods"},
+      allow_headers{"Access-Control-Allow-Headers"}, allow_credentials{"Access-Control-Allow-Credentials"},
+      expose_headers{"Access-Control-Expose-Headers"}, max_age{"Access-Control-Max-Age"};
+};
+const Names names;
+
 bool fits(Origin origin, Origin allowed) { return origin == allowed || allowed == "*"; }
 
 Origin allowed_by(const std::vector<Regex>& patterns, Origin origin) {
@@ -187,21 +194,21 @@ class Cors final : public plugin::Plugin {
 
   void tell(Exchange& x, std::string_view allowed) const {
     auto& headers = x.response.headers;
-    headers.set("Access-Control-Allow-Origin", allowed);
-    headers.set("Access-Control-Allow-Methods",
+    headers.set(names.allow_origin, allowed);
+    headers.set(names.allow_methods,
                 config_.allow_methods == "**" ? "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE"
                                               : std::string_view(config_.allow_methods));
-    headers.set("Access-Control-Max-Age", max_age_);
+    headers.set(names.max_age, max_age_);
     if (!config_.expose_headers.empty())
-      headers.set("Access-Control-Expose-Headers", config_.expose_headers);
+      headers.set(names.expose_headers, config_.expose_headers);
     if (config_.allow_headers != "**") {
-      headers.set("Access-Control-Allow-Headers", config_.allow_headers);
+      headers.set(names.allow_headers, config_.allow_headers);
     } else if (const auto asked = x.request.headers.joined("Access-Control-Request-Headers")) {
-      headers.set("Access-Control-Allow-Headers", *asked);
+      headers.set(names.allow_headers, *asked);
     } else {
-      headers.remove("Access-Control-Allow-Headers");
+      headers.remove(names.allow_headers);
     }
-    if (config_.allow_credential) headers.set("Access-Control-Allow-Credentials", "true");
+    if (config_.allow_credential) headers.set(names.allow_credentials, "true");
   }
 
   Config config_;

@@ -68,7 +68,8 @@ class KeyAuth final : public plugin::Plugin {
     if (!known || where == Where::query) plugin::remove_query_argument(x, query_);
   }
 
-  std::string header_, query_;
+  http::FieldName header_;
+  std::string query_;
   plugin::Variable argument_;
   plugin::Authentication auth_;
 };

@@ -285,7 +285,7 @@ class LimitCount final : public plugin::Plugin {
   static void set(Exchange& x, std::string_view name, std::uint64_t value) {
     char text[24];
     const auto* end = std::to_chars(text, text + sizeof text, value).ptr;
-    x.response.headers.set(name, x.arena.copy({text, static_cast<std::size_t>(end - text)}));
+    x.response.headers.set(name, {text, static_cast<std::size_t>(end - text)});
   }
 
   // Seconds, in hundredths, rounded up: "60", "0.5", "59.99".
