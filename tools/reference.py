@@ -77,9 +77,10 @@ def ask(gateway, path):
 
 
 def pages(gateway):
-    plugins = ask(gateway, "plugins?all=true")
+    plugins = ask(gateway, "plugins?all=true&subsystem=stream") | ask(gateway, "plugins?all=true")
     names = ask(gateway, "plugins/list")
-    for name in names:
+    of_streams = ask(gateway, "plugins/list?subsystem=stream")
+    for name in dict.fromkeys(names + of_streams):
         told = plugins[name]
         more = [("On a consumer", told.get("consumer_schema")), ("Metadata", told.get("metadata_schema"))]
         yield f"plugins/{name}.md", page(name, told["schema"], [one for one in more if one[1]])
@@ -88,6 +89,8 @@ def pages(gateway):
         kinds = [(one["title"], one) for one in schema.get("anyOf", ()) if "title" in one]
         yield f"resources/{name}.md", page(name, schema, kinds)
     listed = [f"- [{name}](plugins/{name}.md)" for name in names]
+    listed += ["", "## Plugins of stream routes", ""]
+    listed += [f"- [{name}](plugins/{name}.md)" for name in of_streams]
     listed += ["", "## Resources", ""] + [f"- [{name}](resources/{name}.md)" for name in RESOURCES]
     yield "README.md", "# Reference\n\n## Plugins, in the order they run\n\n" + "\n".join(listed) + "\n"
 

@@ -34,7 +34,9 @@ TEST(IpRestriction, admits_and_refuses) {
     ASSERT_NE(plugin, nullptr) << row.config;
     const auto verdict = bench.wait(plugin->access(call.x));
     EXPECT_EQ(verdict ? verdict->status : 0, row.status) << row.config << " " << row.client;
-    if (verdict) EXPECT_EQ(verdict->body, "{\"message\":\"Your IP address is not allowed\"}\n");
+    if (verdict) {
+      EXPECT_EQ(verdict->body, "{\"message\":\"Your IP address is not allowed\"}\n");
+    }
   }
 }
 
