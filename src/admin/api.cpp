@@ -175,7 +175,7 @@ async::Task<http::Reply> Api::run(http::Request& request, Call call) {
   auto body = co_await read_body(request, most);
   if (!body) co_return decorate(error_reply(400, "invalid request body: " + body.error().what));
   call.body = std::move(*body);
-  if (auto described = describe(validator_, call)) co_return decorate(std::move(*described));
+  if (auto described = describe(validator_, status_, call)) co_return decorate(std::move(*described));
   if (settings_.whole && is_about_configs(call)) {
     auto told = co_await configs_.handle(std::move(call));
     co_return decorate(std::move(told));

@@ -241,6 +241,7 @@ TEST_P(ApiTest, TellsAboutItself) {
   EXPECT_EQ(call("GET", "plugins/list?subsystem=stream"), "200 []");
   EXPECT_EQ(call("GET", "plugins/list?subsystem=x"), "400 invalid subsystem passed");
   EXPECT_EQ(call("PUT", "plugins/reload"), "200 done");
+  EXPECT_EQ(status_.taken_up, 1);
   EXPECT_EQ(value("plugins/sample").find("properties")->find("count")->text("type"), "integer");
   EXPECT_TRUE(value("schema/plugins/sample").find("properties")->find("_meta"));
   EXPECT_EQ(json::dump(*value("plugins/sample?schema_type=consumer").find("required")), R"(["key"])");

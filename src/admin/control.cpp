@@ -25,8 +25,10 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
   };
   if (word(0) != "v1") return not_found();
   if (request.method_id == Method::post && word(1) == "gc") return http::Reply{200, {}, {}, {}};
-  if (request.method_id == Method::put && word(1) == "plugins" && word(2) == "reload")
+  if (request.method_id == Method::put && word(1) == "plugins" && word(2) == "reload") {
+    status_.take_up_settings();
     return text_reply(200, "done");
+  }
   if (request.method_id != Method::get) return not_found();
   if (word(1) == "schema") return json_reply(200, all_schemas(validator_));
   if (word(1) == "healthcheck") return health(std::move(segments));

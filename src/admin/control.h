@@ -12,7 +12,7 @@ namespace sluice::admin {
 
 class Control {
  public:
-  Control(store::Store& store, const plugin::Validator& validator, const plugin::Status& status)
+  Control(store::Store& store, const plugin::Validator& validator, plugin::Status& status)
       : store_(store), validator_(validator), status_(status) {}
   // `request` outlives the task.
   async::Task<http::Reply> handle(http::Request& request);
@@ -27,7 +27,7 @@ class Control {
 
   store::Store& store_;
   const plugin::Validator& validator_;
-  const plugin::Status& status_;
+  plugin::Status& status_;
 };
 
 // GET /status: 200 once started; GET /status/ready: 200 when every worker holds a configuration, else 503.

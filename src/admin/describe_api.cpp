@@ -69,11 +69,15 @@ http::Reply validate_schema(const Validator& validator, const Call& call) {
   return findings.ok() ? http::Reply{200, {}, {}, {}} : problems_reply(findings);
 }
 
-std::optional<http::Reply> describe_plugins(const Validator& validator, const Call& call) {
+std::optional<http::Reply> describe_plugins(const Validator& validator, plugin::Status& status,
+                                            const Call& call) {
   auto name = call.segments.size() > 1 ? std::string_view(call.segments[1]) : std::string_view();
   if (name == "list" && call.method == Method::get) return list_plugins(validator, call);
   if (name == "reload") {
-    if (call.method == Method::put) return text_reply(200, "done");
+    if (call.method == Method::put) {
+      status.take_up_settings();
+      return text_reply(200, "done");
+    }
     return error_reply(405,
                        fmt::format("please use PUT method to reload the plugins, {} method is not allowed.",
                                    call.method_name));
@@ -109,11 +113,11 @@ Value all_schemas(const Validator& validator) {
                         {"stream_plugins", std::move(stream_plugins)}});
 }
 
-std::optional<http::Reply> describe(const Validator& validator, const Call& call) {
+std::optional<http::Reply> describe(const Validator& validator, plugin::Status& status, const Call& call) {
   if (call.segments.empty()) return std::nullopt;
   const auto& first = call.segments[0];
   auto second = call.segments.size() > 1 ? std::string_view(call.segments[1]) : std::string_view();
-  if (first == "plugins") return describe_plugins(validator, call);
+  if (first == "plugins") return describe_plugins(validator, status, call);
   if (first == "configs" && second == "validate" && call.method == Method::post) {
     return validate_configs(validator, call);
   }

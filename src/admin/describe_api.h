@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the Admin API tells about itself without the store: names and schemas of plugins and resources, and
-// whether a body or a whole configuration would be accepted. Pure functions over the validator; control
-// thread.
+// whether a body or a whole configuration would be accepted. Functions over the validator; control thread.
 #pragma once
 #include "admin/call.h"
+#include "plugin/status.h"
 #include "plugin/validator.h"
 
 namespace sluice::admin {
@@ -16,6 +16,7 @@ json::Value plugin_card(const plugin::PluginType& type);
 json::Value all_schemas(const plugin::Validator& validator);
 
 // Below /plugins, /schema and /configs; `call.segments` begins with that word. No value: it is none of these.
-std::optional<http::Reply> describe(const plugin::Validator& validator, const Call& call);
+std::optional<http::Reply> describe(const plugin::Validator& validator, plugin::Status& status,
+                                    const Call& call);
 
 }  // namespace sluice::admin

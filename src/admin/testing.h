@@ -44,6 +44,8 @@ inline const PluginType sample = plugin::plugin<Sample>({.name = "sample",
 
 class FakeStatus final : public plugin::Status {
  public:
+  void take_up_settings() override { ++taken_up; }
+  int taken_up = 0;
   async::Task<Result<Duration>> applied(std::int64_t revision) override {
     asked = revision;
     if (refuses) return Result<Duration>(fail(ErrorKind::timeout, "worker 1 is late"));

@@ -28,6 +28,7 @@ void Life::listen() {
     else if (*word == Word::let_go) has_let_go_ = true;
     else if (*word == Word::ready) is_ready_ = true;
     else if (*word == Word::has_left) has_left_ = true;
+    else if (*word == Word::file_may_differ) asks_for_settings_ = true;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <utility>
 
 #include "base/time.h"
 #include "main/line.h"
@@ -22,6 +23,8 @@ class Life {
   void say(Word word) const { line_.say(word); }
   // Takes in what it has said.
   void listen();
+  // Whether it has passed on since the last call that settings are to be taken up.
+  bool asks_for_settings() { return std::exchange(asks_for_settings_, false); }
 
   bool wants_store() const { return wants_store_; }
   bool has_let_go() const { return has_let_go_; }
@@ -34,6 +37,7 @@ class Life {
   Line line_;
   Instant began_;
   bool wants_store_ = false, has_let_go_ = false, is_ready_ = false, has_left_ = false;
+  bool asks_for_settings_ = false;
 };
 
 }  // namespace sluice::main

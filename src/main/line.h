@@ -19,6 +19,7 @@ enum class Word : char {
   let_go = 'g',       // it has no store any more; traffic goes on
   ready = 'r',        // it takes connections
   has_left = 'e',     // it takes none any more
+  file_may_differ = 'c',  // somebody asks that changed settings are taken up
   // from the supervisor
   let_go_of_store = 's',  // another process is to take it
   store_is_free = 'f',

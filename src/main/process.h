@@ -56,6 +56,7 @@ class Process final : public plugin::Status {
     return store_ ? describe_standing(store_->standing(), control_.clock().now()) : nullptr;
   }
   json::Value left_out() const override;
+  void take_up_settings() override { line_.say(Word::file_may_differ); }
   json::Value health() const override {
     return named_as_stored(checker_.report(), store_ ? store_->standing().provider : std::string_view());
   }

@@ -59,7 +59,8 @@ class Supervisor {
       turn(Duration::max());
       if (ending_) break;
       if (needs_successor()) recover();
-      else if (std::exchange(reload_asked_, false)) reload();
+      else if (std::exchange(reload_asked_, false)) reload(Asked::by_signal);
+      else if (std::exchange(settings_asked_, false)) reload(Asked::by_api);
     }
     while (!lives_.empty()) turn(Duration::max());
     return ended_badly_ ? 1 : 0;
@@ -116,7 +117,10 @@ class Supervisor {
     if (!ending_) put_to_work(config_);
   }
 
-  void reload() {
+  // The signal may be about what no key shows: certificates that lie in files. The API is about keys.
+  enum class Asked : std::uint8_t { by_signal, by_api };
+
+  void reload(Asked asked) {
     const auto told = [this](bool applied, std::string what) {
       log::line(applied ? log::Level::notice : log::Level::error, "reload: {}", what);
       tell_outcome(command_.prefix, {++reloads_, applied, std::move(what)});
@@ -126,6 +130,8 @@ class Supervisor {
       return told(false, command_.file +
                              " does not hold, the gateway goes on with what it had; `sluice test` "
                              "says what is wrong");
+    if (asked == Asked::by_api && changed_keys(config_.written, fresh->written).empty())
+      return log::info("plugins/reload: no key of {} has changed", command_.file);
     if (auto opened = listeners_.open(*fresh); !opened)
       return told(false, opened.error().what +
                              "; the gateway goes on with what it had, `sluice restart` frees "
@@ -186,7 +192,10 @@ class Supervisor {
     for (const auto& life : lives_) watched.push_back({life->line().descriptor(), POLLIN, 0});
     const auto wait_ms = std::min<std::int64_t>(wait / 1ms + 1, 1 << 30);
     ::poll(watched.data(), watched.size(), static_cast<int>(wait_ms));
-    for (const auto& life : lives_) life->listen();
+    for (const auto& life : lives_) {
+      life->listen();
+      settings_asked_ |= life->asks_for_settings();
+    }
     signalfd_siginfo info;
     while (::read(signals_, &info, sizeof info) == sizeof info) on_signal(static_cast<int>(info.ssi_signo));
   }
@@ -242,6 +251,7 @@ class Supervisor {
   Duration lived_ = Duration::zero();  // of the last that crashed
   unsigned reloads_ = 0;
   bool reload_asked_ = false;
+  bool settings_asked_ = false;
   bool ending_ = false;
   bool ended_badly_ = false;
 };

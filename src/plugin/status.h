@@ -37,6 +37,9 @@ class Status {
   // Every health checker: [{"name": "/apisix/upstreams/1", "type": "http", "nodes": [{"ip", "port",
   // "hostname", "status", "counter": {"success", "tcp_failure", "http_failure", "timeout_failure"}}]}].
   virtual json::Value health() const = 0;
+  // Asks for what config.yaml says now, the list of plugins before all; at once, and the log tells what came
+  // of it. A file without a change changes nothing: counters and health stay.
+  virtual void take_up_settings() = 0;
 };
 
 }  // namespace sluice::plugin

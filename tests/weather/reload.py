@@ -174,7 +174,35 @@ def crashes_under_load(gateway, options):
     yield None if "ended by signal 9" in gateway.log() else "the log does not name the crash"
 
 
-CASES = [reloads_under_load, finishes_what_is_under_way, goes_on_behind_a_bad_file, crashes_under_load]
+def takes_up_plugins_by_the_api(gateway, options):
+    """PUT plugins/reload reads config.yaml again; a file that says the same leaves the process be."""
+    before = gateway.serving()
+    answer = gateway.admin("PUT", "/apisix/admin/plugins/reload")
+    storm.eventually(lambda: "no key of" in gateway.log(), "the log does not say that nothing has changed")
+    yield None if gateway.serving() == before else f"another process serves the same file: {answer.brief()}"
+    config = gateway.config()
+    config["plugins"] = ["cors"]
+    (gateway.prefix / "conf/config.yaml").write_text(json.dumps(config))
+    gateway.admin("PUT", "/apisix/admin/plugins/reload")
+    storm.eventually(
+        lambda: gateway.admin("GET", "/apisix/admin/plugins/list").json() == ["cors"],
+        "the changed list of plugins is not taken up",
+    )
+    write_config(gateway)
+    gateway.admin("PUT", "/apisix/admin/plugins/reload")
+    storm.eventually(
+        lambda: len(gateway.admin("GET", "/apisix/admin/plugins/list").json()) > 1,
+        "the list of plugins does not come back",
+    )
+
+
+CASES = [
+    takes_up_plugins_by_the_api,
+    reloads_under_load,
+    finishes_what_is_under_way,
+    goes_on_behind_a_bad_file,
+    crashes_under_load,
+]
 
 
 def problems(gateway, options):
