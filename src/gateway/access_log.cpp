@@ -15,11 +15,11 @@ constexpr char hex[] = "0123456789ABCDEF";
 
 }  // namespace
 
-AccessLog::AccessLog(async::Loop& loop, const Settings& settings)
+AccessLog::AccessLog(async::Loop& loop, const AccessLogSettings& settings)
     : settings_(settings),
       loop_(loop),
       flush_timer_(loop, [](void* self) { static_cast<AccessLog*>(self)->flush(); }, this) {
-  if (settings_.access_log) reopen();
+  if (settings_.on) reopen();
 }
 
 AccessLog::~AccessLog() {
@@ -28,13 +28,13 @@ AccessLog::~AccessLog() {
 }
 
 void AccessLog::reopen() {
-  if (!settings_.access_log) return;
+  if (!settings_.on) return;
   flush();
   const int fresh =
-      ::open(settings_.access_log_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+      ::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (fresh < 0) {
     log::error("the access log cannot be opened: {}",
-               system_message("open " + settings_.access_log_path, errno));
+               system_message("open " + settings_.path, errno));
     return;
   }
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -44,9 +44,9 @@ void AccessLog::reopen() {
 void AccessLog::write(plugin::Exchange& x) {
   if (descriptor_ < 0) return;
   if (buffer_.empty()) flush_timer_.set(after(loop_.now(), flush_after));
-  settings_.access_log_format.render(x, buffer_, settings_.access_log_escape, "-");
+  settings_.format.render(x, buffer_, settings_.escape, "-");
   buffer_ += '\n';
-  if (buffer_.size() >= settings_.access_log_buffer) flush();
+  if (buffer_.size() >= settings_.buffer) flush();
 }
 
 void AccessLog::flush() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The access log of one worker: lines are rendered into a buffer of the worker and written in one call when
-// it is full, or three seconds old. Each write ends with a whole line and the file is opened for appending,
-// so workers share it. `reopen` follows a rotation.
+// An access log of one worker, of requests or of connections below HTTP: lines are rendered into a buffer of
+// the worker and written in one call when it is full, or three seconds old. Each write ends with a whole line
+// and the file is opened for appending, so workers share it. `reopen` follows a rotation.
 #pragma once
 #include <string>
 
@@ -10,18 +10,18 @@
 
 namespace sluice::gateway {
 
-struct Settings;
+struct AccessLogSettings;
 
 class AccessLog {
  public:
-  AccessLog(async::Loop& loop, const Settings& settings);
+  AccessLog(async::Loop& loop, const AccessLogSettings& settings);
   ~AccessLog();
   void write(plugin::Exchange& x);
   void flush();
   void reopen();
 
  private:
-  const Settings& settings_;
+  const AccessLogSettings& settings_;
   async::Loop& loop_;
   int descriptor_ = -1;
   std::string buffer_;

@@ -25,7 +25,8 @@ DatagramSession::DatagramSession(Datagrams& owner, Datagrams::Key key, std::uint
       last_(owner.worker_.loop.now()),
       patience_(upstream::Timeouts{}.read),
       serving_(owner.worker_, {plugin::Transport::udp, nullptr, key.ends.peer,
-                               {key.ends.local, key.port->socket->endpoint().port}, key.port->text, number}),
+                               {key.ends.local, key.port->socket->endpoint().port}, key.port->text, number,
+                               owner.worker_.loop.now(), nullptr}),
       choice_(serving_.x, owner.worker_) {}
 
 void DatagramSession::touch(bool answered) {
@@ -70,7 +71,10 @@ void DatagramSession::pass_answers() {
     const ssize_t count = socket_->receive(scratch());
     if (count == -EAGAIN) return;
     if (count < 0) return lost(count);
-    if (!answered_) choice_.connected(*peer_, Result<>());
+    if (!answered_) {
+      choice_.connected(*peer_, Result<>());
+      serving_.side.upstream_spoke = owner_.worker_.loop.now();
+    }
     touch(true);
     serving_.side.upstream_received += static_cast<std::uint64_t>(count);
     const std::string_view bytes(scratch().data(), static_cast<std::size_t>(count));
@@ -86,6 +90,7 @@ bool DatagramSession::reach(const Destination& destination) {
     if (socket) {
       peer_ = peer;
       socket_ = std::move(*socket);
+      serving_.side.upstream_begun = owner_.worker_.loop.now();
       socket_->on_readable(&DatagramSession::answers, this);
       return true;
     }

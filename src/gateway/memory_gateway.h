@@ -175,7 +175,7 @@ class MemoryGateway {
     const std::vector<IpAddress>* find(std::string_view) const override { return nullptr; }
   };
   static Settings prepared(Settings settings) {
-    settings.access_log = false;
+    settings.access_log.on = false;
     return settings;
   }
   static async::Task<> keep(async::Task<Result<std::unique_ptr<net::Stream>>> task,

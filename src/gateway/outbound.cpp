@@ -177,19 +177,28 @@ async::Task<> Worker::fetch_staple(std::shared_ptr<net::OcspStaple> staple) {
   if (!taken) log::error("no ocsp response send: {}: {}", staple->responder(), taken.error().what);
 }
 
+async::Task<Result<Endpoint>> Worker::endpoint_of(plugin::ConnectTo to) {
+  if (const auto address = IpAddress::parse(to.host)) co_return Endpoint{*address, to.port};
+  auto found = co_await resolve(to.host, to.deadline);
+  if (!found) co_return std::unexpected(found.error());
+  co_return Endpoint{*found, to.port};
+}
+
+async::Task<Result<std::unique_ptr<net::DatagramSocket>>> Worker::connect_datagrams(plugin::ConnectTo to) {
+  auto finding = endpoint_of(std::move(to));
+  const auto endpoint = co_await finding;
+  if (!endpoint) co_return std::unexpected(endpoint.error());
+  co_return net::DatagramSocket::connected(loop, *endpoint);
+}
+
 async::Task<Result<std::unique_ptr<net::Stream>>> Worker::connect(plugin::ConnectTo to) {
-  Endpoint endpoint{{}, to.port};
-  if (const auto address = IpAddress::parse(to.host)) {
-    endpoint.address = *address;
-  } else {
-    auto found = co_await resolve(to.host, to.deadline);
-    if (!found) co_return std::unexpected(found.error());
-    endpoint.address = *found;
-  }
-  auto stream = co_await network_.connect(loop, endpoint, to.deadline);
+  auto finding = endpoint_of(to);
+  const auto endpoint = co_await finding;
+  if (!endpoint) co_return std::unexpected(endpoint.error());
+  auto stream = co_await network_.connect(loop, *endpoint, to.deadline);
   if (!stream || !to.tls) co_return stream;
   const std::uint64_t key =
-      combine_hashes(combine_hashes(endpoint.hash(), hash64(to.host)), to.verify ? 3 : 2);
+      combine_hashes(combine_hashes(endpoint->hash(), hash64(to.host)), to.verify ? 3 : 2);
   auto secured = net::tls_connect(outbound_tls(to.verify), std::move(*stream), to.host, to.deadline,
                                   {tls_sessions(), key});
   stream = co_await secured;

@@ -23,12 +23,14 @@ struct Activity {
 // anew where it waits.
 class Direction {
  public:
-  Direction(net::Stream& from, net::Stream& to, Activity& activity, net::Buffer first, std::uint64_t& total)
+  Direction(net::Stream& from, net::Stream& to, Activity& activity, net::Buffer first, std::uint64_t& total,
+            Instant& spoke)
       : from_(from),
         to_(to),
         activity_(activity),
         buffer_(std::move(first)),
         total_(total),
+        spoke_(spoke),
         may_splice_(from.splices() && to.splices()) {}
 
   enum class Outcome : std::uint8_t { under_way, ended, reading_broke, writing_broke, idle };
@@ -49,6 +51,7 @@ class Direction {
   net::Buffer buffer_;
   net::Pipe pipe_;
   std::uint64_t& total_;
+  Instant& spoke_;
   std::size_t turn_ = 0;
   ssize_t write_error_ = 0;
   bool may_splice_;
@@ -114,6 +117,7 @@ async::Task<> Direction::run() {
     const ssize_t count = read_some();
     if (count > 0) {
       activity_.last = loop().now();
+      if (spoke_ == Instant{}) spoke_ = activity_.last;
     } else if (count == 0) {
       to_.shutdown_write();
       outcome_ = Outcome::ended;
@@ -137,8 +141,8 @@ async::Task<> Direction::run() {
 async::Task<> relay(net::Stream& client, net::Stream& upstream, RelayOptions options, net::Buffer from_client,
                     net::Buffer from_upstream, Relayed& sofar) {
   Activity activity{client.loop().now(), options};
-  Direction up(client, upstream, activity, std::move(from_client), sofar.up);
-  Direction down(upstream, client, activity, std::move(from_upstream), sofar.down);
+  Direction up(client, upstream, activity, std::move(from_client), sofar.up, sofar.client_spoke);
+  Direction down(upstream, client, activity, std::move(from_upstream), sofar.down, sofar.upstream_spoke);
   auto first = co_await async::first_of(up.run(), down.run());
   const bool broke = up.failed() || down.failed();
   if (!broke && first.index() == 0) {

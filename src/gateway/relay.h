@@ -21,6 +21,7 @@ struct Relayed {
   enum class End : std::uint8_t { closed, client_broke, upstream_broke, idle };
   std::uint64_t up = 0, down = 0;  // bytes to the upstream and to the client
   End end = End::closed;
+  Instant client_spoke{}, upstream_spoke{};  // when it was first read from; none before
 };
 
 // `from_client` and `from_upstream` were read before. `sofar` counts while it runs, for whoever ends it.

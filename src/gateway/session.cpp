@@ -48,9 +48,7 @@ async::Task<bool> Session::take_proxy_header() {
   const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
   auto taken = co_await net::take_proxy_header(*accepted_.stream, deadline);
   if (!taken) {
-    log::warn("{}: hung up: {}; port {} is for proxies that send the PROXY protocol "
-              "(apisix.proxy_protocol), other clients use another port",
-              accepted_.peer.text(), taken.error().what, port_text());
+    worker_.tell_no_proxy_header(accepted_.peer, port_text(), taken.error());
     co_return false;
   }
   proxy_header_ = std::make_unique<const net::ProxyHeader>(*taken);

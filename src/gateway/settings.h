@@ -29,6 +29,15 @@ struct StreamListen {
   bool proxy_protocol_to_upstream = false;  // and so does each to an upstream
 };
 
+// A file that gets a line for each request, or for each connection below HTTP.
+struct AccessLogSettings {
+  bool on = false;
+  std::string path{};
+  plugin::Template format{};
+  plugin::Template::Escape escape = nullptr;
+  std::size_t buffer = 16384;  // bytes a worker
+};
+
 struct Settings {
   std::vector<ListenAddress> listen;
   std::vector<StreamListen> stream_listen;
@@ -40,11 +49,8 @@ struct Settings {
       .field_bytes_max = 32 * 1024, .head_bytes_max = 128 * 1024, .fields_max = 256};
   std::size_t connections_max =
       10620;  // of clients, a worker; 503 beyond (nginx_config.event.worker_connections)
-  bool access_log = true;
-  std::string access_log_path = "logs/access.log";
-  plugin::Template access_log_format;
-  plugin::Template::Escape access_log_escape = nullptr;
-  std::size_t access_log_buffer = 16384;  // bytes a worker
+  AccessLogSettings access_log{.on = true, .path = "logs/access.log"};         // of requests
+  AccessLogSettings stream_log{.on = false, .path = "logs/access_stream.log"};  // of what is below HTTP
   bool delete_uri_tail_slash = false;
   bool match_encoded_slash = false;        // apisix.match_uri_encoded_slash
   bool health_checks = true;               // !apisix.disable_upstream_healthcheck

@@ -48,6 +48,8 @@ StreamServing::StreamServing(Worker& the_worker, const From& from)
   x.stream = &side;
   x.config = pinned->snapshot;
   x.connection_number = from.number;
+  x.started = from.started;
+  x.proxy_header = from.proxy_header;
   x.started_wall = worker.loop.wall();
   x.set_remote(x.client);
   x.client_text = x.remote_text;
@@ -62,7 +64,10 @@ StreamServing::StreamServing(Worker& the_worker, const From& from)
 StreamServing::~StreamServing() {
   x.request_size = side.received;
   x.response_size = side.sent;
+  x.upstream.bytes_received = side.upstream_received;
+  x.upstream.bytes_sent = side.upstream_sent;
   if (chain != nullptr) gateway::run(*chain, Phase::stream_log, &Plugin::stream_log, x);
+  worker.stream_log().write(x);
   worker.unpin(pinned);
 }
 

@@ -22,6 +22,8 @@ struct StreamServing {
     Endpoint client, server;
     std::string_view port;  // as it is written; outlives this
     std::uint64_t number;   // of the connection
+    Instant started;
+    const net::ProxyHeader* proxy_header;  // null without one
   };
   StreamServing(Worker& the_worker, const From& from);
   StreamServing(const StreamServing&) = delete;

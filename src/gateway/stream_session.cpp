@@ -2,7 +2,6 @@
 #include "gateway/stream_session.h"
 
 #include "base/log.h"
-#include "gateway/stream_serving.h"
 #include "gateway/stream_upstream.h"
 #include "gateway/streams.h"
 #include "gateway/worker.h"
@@ -12,19 +11,14 @@ namespace sluice::gateway {
 // What one connection holds on to, in the order in which it is let go.
 struct ServingStream {
   explicit ServingStream(StreamSession& session)
-      : serving(session.worker_, {plugin::Transport::tcp, session.accepted_.stream.get(),
-                                  session.accepted_.peer, session.accepted_.local, session.port_->text,
-                                  session.number_}),
-        upstream(serving.x, session.worker_) {
-    auto& x = serving.x;
-    x.proxy_header = session.proxy_header_.get();
-    if (x.proxy_header != nullptr && x.proxy_header->ends) x.set_remote(x.proxy_header->ends->source);
+      : serving(session.worker_, session.from()), upstream(serving.x, session.worker_) {
     upstream.send_proxy_header(session.port_->at.proxy_protocol_to_upstream);
   }
   ServingStream(const ServingStream&) = delete;
   ~ServingStream() {
     serving.side.received = serving.side.upstream_sent = relayed.up;
     serving.side.sent = serving.side.upstream_received = relayed.down;
+    serving.side.upstream_spoke = relayed.upstream_spoke;
     upstream.finish();
   }
 
@@ -52,7 +46,13 @@ StreamSession::StreamSession(Streams& owner, Worker& worker, std::shared_ptr<con
       worker_(worker),
       port_(std::move(port)),
       accepted_(std::move(accepted)),
-      number_(number) {}
+      number_(number),
+      started_(worker.loop.now()) {}
+
+StreamServing::From StreamSession::from() const {
+  return {plugin::Transport::tcp, accepted_.stream.get(), accepted_.peer, accepted_.local, port_->text,
+          number_, started_, proxy_header_.get()};
+}
 
 async::Task<> StreamSession::run() {
   const Instant deadline = after(worker_.loop.now(), worker_.settings().server.header_timeout);
@@ -60,17 +60,25 @@ async::Task<> StreamSession::run() {
   if (port_->at.proxy_protocol) ready = co_await take_proxy_header(deadline);
   if (ready && port_->tls != nullptr) ready = co_await accept_tls(deadline);
   if (ready) co_await serve();
+  else log_unserved();
   owner_.ended(*this);
 }
 
+// What did not get as far as a route has its line in the access log, too.
+void StreamSession::log_unserved() {
+  StreamServing unserved(worker_, from());
+  unserved.x.response.status = 400;
+}
+
+// The client is whom the header names, from here on for everything.
 async::Task<bool> StreamSession::take_proxy_header(Instant deadline) {
   auto taken = co_await net::take_proxy_header(*accepted_.stream, deadline);
   if (!taken) {
-    log::info("{} to {}: {}; the port takes connections of proxies that speak the PROXY protocol",
-              accepted_.peer.text(), port_->text, taken.error().what);
+    worker_.tell_no_proxy_header(accepted_.peer, port_->text, taken.error());
     co_return false;
   }
   proxy_header_ = std::make_unique<const net::ProxyHeader>(*taken);
+  if (taken->ends) accepted_.peer = taken->ends->source;
   co_return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "async/child.h"
 #include "gateway/settings.h"
+#include "gateway/stream_serving.h"
 #include "net/network.h"
 #include "net/proxy_protocol.h"
 #include "net/tls_front.h"
@@ -40,6 +41,8 @@ class StreamSession {
   async::Task<bool> take_proxy_header(Instant deadline);
   async::Task<bool> accept_tls(Instant deadline);
   async::Task<> serve();
+  void log_unserved();
+  StreamServing::From from() const;
 
   Streams& owner_;
   Worker& worker_;
@@ -47,6 +50,7 @@ class StreamSession {
   net::Accepted accepted_;
   std::unique_ptr<const net::ProxyHeader> proxy_header_;
   std::uint64_t number_;
+  Instant started_;
   async::Child life_;  // last: destroyed first
 };
 

@@ -6,6 +6,7 @@
 #include "gateway/worker.h"
 #include "net/proxy_protocol.h"
 #include "net/tls_facts.h"
+#include "plugin/stream_side.h"
 
 namespace sluice::gateway {
 namespace {
@@ -25,7 +26,8 @@ async::Task<Connected> StreamUpstream::connect(const Destination& destination) {
     auto stream = co_await connect_to(*peer);
     choice_.connected(*peer, stream ? Result<>() : std::unexpected(stream.error()));
     if (stream) {
-      x_.upstream.connect_time = worker_.loop.now() - attempt;
+      x_.stream->upstream_begun = worker_.loop.now();
+      x_.upstream.connect_time = x_.stream->upstream_begun - attempt;
       co_return Connected(std::move(*stream));
     }
     choice_.finish(Duration(-1));

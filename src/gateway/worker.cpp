@@ -9,7 +9,8 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr Duration unknown_names_apart = 1s;  // in the log
+constexpr Duration unknown_names_apart = 1s;   // in the log
+constexpr Duration broken_headers_apart = 1s;  // likewise
 
 }  // namespace
 
@@ -21,7 +22,8 @@ Worker::Worker(async::Loop& the_loop, unsigned the_number, net::Network& network
       retired_(std::move(retired)),
       pool_(the_loop),
       http2_pool_(the_loop, network),
-      access_log_(the_loop, settings) {
+      access_log_(the_loop, settings.access_log),
+      stream_log_(the_loop, settings.stream_log) {
   body_limits = settings.body_limits;
   https_port = settings.https_port;
   public_apis = &settings.public_apis;
@@ -129,6 +131,14 @@ std::shared_ptr<const net::TlsContext> Worker::find(std::string_view server_name
               name.empty() ? "it named no host" : "no ssl is for '" + std::string(name) + "'");
   }
   return nullptr;
+}
+
+void Worker::tell_no_proxy_header(const Endpoint& client, std::string_view port, const Error& error) {
+  if (loop.now() - no_proxy_header_told_ < broken_headers_apart) return;
+  no_proxy_header_told_ = loop.now();
+  log::warn("{}: hung up: {}; port {} is for proxies that send the PROXY protocol "
+            "(apisix.proxy_protocol, proxy_protocol of a stream port), other clients use another port",
+            client.text(), error.what, port);
 }
 
 std::shared_ptr<const net::TlsContext> Worker::outbound_tls(bool verify) {

@@ -72,6 +72,8 @@ class Worker final : public plugin::Worker, public net::Certificates {
 
   async::Task<Result<plugin::OutboundReply>> ask(plugin::Outbound request) override;
   async::Task<Result<std::unique_ptr<net::Stream>>> connect(plugin::ConnectTo to) override;
+  async::Task<Result<std::unique_ptr<net::DatagramSocket>>> connect_datagrams(
+      plugin::ConnectTo to) override;
   // One address of a name. `resolver` is set by main/.
   using Resolver = std::function<async::Task<Result<IpAddress>>(std::string name, Instant deadline)>;
   void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }
@@ -88,6 +90,8 @@ class Worker final : public plugin::Worker, public net::Certificates {
   const Chain& chain_for(Pinned& pinned, const RouteTarget& target, const plugin::Consumer& consumer,
                          Arena& arena);
   void ended(Session& session);
+  // A port for proxies was used by somebody who is none; said once a second at most.
+  void tell_no_proxy_header(const Endpoint& client, std::string_view port, const Error& error);
   void stream_ended() { look_whether_drained(); }
   bool draining() const { return draining_; }
   bool has_snapshot() const { return current_ != nullptr; }
@@ -102,6 +106,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
     return balancers_[local_key];
   }
   AccessLog& access_log() { return access_log_; }
+  AccessLog& stream_log() { return stream_log_; }
   // Sessions with servers, to come back to.
   const std::shared_ptr<net::TlsSessions>& tls_sessions() const { return tls_sessions_; }
   // For requests of the gateway's own.
@@ -113,6 +118,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   static constexpr std::size_t consumer_chains_max = 65'536;
   void take(net::Accepted accepted, bool proxy_protocol, const std::shared_ptr<const net::TlsFront>& tls);
   void refuse_connection(net::Accepted accepted);
+  async::Task<Result<Endpoint>> endpoint_of(plugin::ConnectTo to);
   async::Task<> fetch_staple(std::shared_ptr<net::OcspStaple> staple);
   void look_whether_drained();
 
@@ -124,7 +130,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   std::shared_ptr<const net::TlsContext> outbound_tls_[2];  // made on first use
   upstream::Pool pool_;
   upstream::Http2Pool http2_pool_;
-  AccessLog access_log_;
+  AccessLog access_log_, stream_log_;
   std::unordered_map<std::uint64_t, std::unique_ptr<upstream::BalancerState>> balancers_;
   std::unique_ptr<Pinned> current_;
   std::vector<std::unique_ptr<Pinned>> replaced_;
@@ -135,6 +141,7 @@ class Worker final : public plugin::Worker, public net::Certificates {
   bool draining_ = false;
   std::function<void()> drained_;
   Instant unknown_name_told_{};  // when the log last named a host that has no certificate
+  Instant no_proxy_header_told_{};
   std::vector<std::unique_ptr<async::Child>> fetching_;  // answers of OCSP responders; last: destroyed first
 };
 

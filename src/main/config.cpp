@@ -25,6 +25,9 @@ constexpr std::string_view default_log_format =
     "\"$http_referer\" \"$http_user_agent\" $upstream_addr $upstream_status $upstream_response_time "
     "\"$upstream_scheme://$upstream_host$upstream_uri\" \"$apisix_request_id\"";
 
+constexpr std::string_view default_stream_log_format =
+    "$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received $session_time";
+
 // How many cores this process may use: its affinity, and the cgroup's share.
 std::size_t cores() {
   std::size_t count = std::max(1u, std::thread::hardware_concurrency());
@@ -224,6 +227,24 @@ std::string unquoted_by_nginx(std::string_view text) {
   return out;
 }
 
+void read_access_log(Section& section, const std::string& prefix, std::string_view usual_format,
+                     gateway::AccessLogSettings& log) {
+  section.flag("enable_access_log", log.on);
+  section.text("access_log", log.path);
+  if (log.path == "off") log.on = false;
+  std::string format(usual_format), escape = "default";
+  section.text("access_log_format", format);
+  section.text("access_log_format_escape", escape);
+  log.format = plugin::Template::compile(unquoted_by_nginx(format), plugin::find_variable,
+                                         plugin::Template::Syntax::nginx);
+  for (const std::string& name : log.format.unknown())
+    section.warn("access_log_format", "names $" + name + ", which nothing provides; it is written as -");
+  log.escape = escape == "json"   ? gateway::escape_json
+               : escape == "none" ? nullptr
+                                  : gateway::escape_default;
+  if (!log.path.starts_with('/')) log.path.insert(0, prefix + "/");
+}
+
 void read_http(Section http, const std::string& prefix, Config& config) {
   auto& server = config.gateway.server;
   http.duration("keepalive_timeout", server.keepalive_timeout);
@@ -234,23 +255,8 @@ void read_http(Section http, const std::string& prefix, Config& config) {
   http.size("client_max_body_size", body);
   server.body_bytes_max = static_cast<std::int64_t>(body);
   http.integer("keepalive_requests", server.requests_max, 1, 1'000'000'000);
-  http.flag("enable_access_log", config.gateway.access_log);
-  http.text("access_log", config.gateway.access_log_path);
-  if (config.gateway.access_log_path == "off") config.gateway.access_log = false;
-  std::string format(default_log_format), escape = "default";
-  http.text("access_log_format", format);
-  format = unquoted_by_nginx(format);
-  http.text("access_log_format_escape", escape);
-  config.gateway.access_log_format =
-      plugin::Template::compile(format, plugin::find_variable, plugin::Template::Syntax::nginx);
-  for (const std::string& name : config.gateway.access_log_format.unknown())
-    http.warn("access_log_format", "names $" + name + ", which nothing provides; it is written as -");
-  config.gateway.access_log_escape = escape == "json"   ? gateway::escape_json
-                                     : escape == "none" ? nullptr
-                                                        : gateway::escape_default;
-  http.integer("access_log_buffer", config.gateway.access_log_buffer, 1, 1 << 26);
-  if (!config.gateway.access_log_path.starts_with('/'))
-    config.gateway.access_log_path.insert(0, prefix + "/");
+  read_access_log(http, prefix, default_log_format, config.gateway.access_log);
+  http.integer("access_log_buffer", config.gateway.access_log.buffer, 1, 1 << 26);
   http.text("real_ip_header", config.gateway.real_ip_header);
   std::vector<std::string> from =
       http.has("real_ip_from") ? http.texts("real_ip_from") : std::vector<std::string>{"127.0.0.1"};
@@ -281,6 +287,9 @@ void read_nginx(Section nginx, const std::string& prefix, Config& config) {
   nginx.duration("worker_shutdown_timeout", config.shutdown_timeout);
   nginx.section("event").integer("worker_connections", config.gateway.connections_max, 1, 1 << 30);
   read_http(nginx.section("http"), prefix, config);
+  Section stream = nginx.section("stream");
+  read_access_log(stream, prefix, default_stream_log_format, config.gateway.stream_log);
+  note_unserved(stream, "nginx_config.stream");
   note_unserved(nginx, "nginx_config");
 }
 

@@ -59,8 +59,12 @@ TEST(Config, HasADefaultForEverything) {
     EXPECT_EQ(config.gateway.server.keepalive_timeout, 60s);
     EXPECT_EQ(config.gateway.server.requests_max, 1000u);
     EXPECT_EQ(config.gateway.server.body_bytes_max, 0);
-    EXPECT_EQ(config.gateway.access_log_path, "/prefix/logs/access.log");
-    EXPECT_EQ(config.gateway.access_log_buffer, 16384u);
+    EXPECT_EQ(config.gateway.access_log.path, "/prefix/logs/access.log");
+    EXPECT_EQ(config.gateway.access_log.buffer, 16384u);
+    EXPECT_FALSE(config.gateway.stream_log.on);
+    EXPECT_EQ(config.gateway.stream_log.path, "/prefix/logs/access_stream.log");
+    EXPECT_EQ(config.gateway.stream_log.format.text(),
+              "$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received $session_time");
     EXPECT_EQ(config.prometheus_uri, "/apisix/prometheus/metrics");
   }
 }
@@ -122,8 +126,8 @@ nginx_config:
   EXPECT_EQ(config.gateway.server.keepalive_timeout, 500ms);
   EXPECT_EQ(config.gateway.server.send_timeout, 3s);
   EXPECT_EQ(config.gateway.server.body_bytes_max, 10 << 20);
-  EXPECT_EQ(config.gateway.access_log_path, "/x");
-  EXPECT_FALSE(config.gateway.access_log);
+  EXPECT_EQ(config.gateway.access_log.path, "/x");
+  EXPECT_FALSE(config.gateway.access_log.on);
 }
 
 TEST(Config, BoundsTheHistory) {
@@ -215,7 +219,10 @@ nginx_config:
   {error_log: logs/error.log, error_log_level: warn, worker_processes: auto, enable_cpu_affinity: false,
    worker_rlimit_nofile: 20480, worker_shutdown_timeout: 240s, max_pending_timers: 16384,
    max_running_timers: 4096, event: {worker_connections: 10620}, envs: [HOME],
-   meta: {lua_shared_dict: {prometheus-metrics: 15m}}, stream: {enable_access_log: false},
+   meta: {lua_shared_dict: {prometheus-metrics: 15m}}, stream:
+     {enable_access_log: false, access_log: logs/access_stream.log, access_log_format: a,
+      metrics_zone_size: 1m, access_log_format_escape: default, lua_shared_dict: {a: 1m},
+      custom_lua_shared_dict: {a: 1m}},
    main_configuration_snippet: "# nothing\n  # here\n", http_configuration_snippet: "",
    http:
     {enable_access_log: true, access_log: logs/access.log, access_log_buffer: 16384, access_log_format: a,
@@ -349,6 +356,7 @@ TEST(Config, NamesWhatWouldBeMissed) {
             "/nginx_config/http/proxy_ssl_server_name"},
            {"nginx_config: {http: {upstream: {keepalive: 10}}}", "/nginx_config/http/upstream/keepalive"},
            {"nginx_config: {http: {access_log_format: $nobody}}", "/nginx_config/http/access_log_format"},
+           {"nginx_config: {stream: {access_log_format: $nobody}}", "/nginx_config/stream/access_log_format"},
            {"discovery: {dns: {servers: [a]}}", "/discovery"},
            {"ext-plugin: {cmd: [a]}", "/ext-plugin"},
            {"wasm: {plugins: [{name: a}]}", "/wasm"},
@@ -401,7 +409,7 @@ TEST(Config, TakesALogFormatAsNginxDoes) {
   const Read got =
       read("nginx_config:\n  http:\n    access_log_format: |\n      \"$status\" \\\"$host\\\" \\\\\n");
   ASSERT_TRUE(got.config);
-  EXPECT_EQ(got.config->gateway.access_log_format.text(), "\"$status\" \"$host\" \\");
+  EXPECT_EQ(got.config->gateway.access_log.format.text(), "\"$status\" \"$host\" \\");
 }
 
 TEST(Config, HasOneWorkerToDevelopWith) {

@@ -352,7 +352,10 @@ void Process::on_signal(int number) {
     case SIGUSR1:
       if (auto opened = log::reopen(); !opened) log::error("{}", opened.error().what);
       for (Thread& thread : threads_)
-        thread.loop->post([&worker = *thread.worker] { worker.access_log().reopen(); });
+        thread.loop->post([&worker = *thread.worker] {
+          worker.access_log().reopen();
+          worker.stream_log().reopen();
+        });
       return;
     case SIGHUP:  // the supervisor's
       return;

@@ -27,6 +27,8 @@ class StreamSide {
   const Transport transport;
   std::string_view mqtt_client_id;      // found by plugin mqtt-proxy; in the exchange's arena
   std::string_view listen_address;      // "0.0.0.0:9100": the port as it is written
+  Instant upstream_begun{};             // when the last peer was there; none before
+  Instant upstream_spoke{};             // when it first said something; none before
   std::uint64_t received = 0, sent = 0;                    // bytes, of the client and to it
   std::uint64_t upstream_received = 0, upstream_sent = 0;  // of the last peer and to it
 

@@ -26,10 +26,24 @@ Value read_received(Exchange& x, const Variable&) {
   return x.arena.copy(fmt::format("{}", x.stream->received));
 }
 
+Value seconds_between(Exchange& x, Instant from, Instant to) {
+  const std::chrono::duration<double> seconds = to - from;
+  return x.arena.copy(fmt::format("{:.3f}", seconds.count()));
+}
+
 Value read_time(Exchange& x, const Variable&) {
   if (x.stream == nullptr) return std::nullopt;
-  const std::chrono::duration<double> seconds = x.worker.loop.now() - x.started;
-  return x.arena.copy(fmt::format("{:.3f}", seconds.count()));
+  return seconds_between(x, x.started, x.worker.loop.now());
+}
+
+Value read_upstream_time(Exchange& x, const Variable&) {
+  if (x.stream == nullptr || x.stream->upstream_begun == Instant{}) return std::nullopt;
+  return seconds_between(x, x.stream->upstream_begun, x.worker.loop.now());
+}
+
+Value read_first_byte_time(Exchange& x, const Variable&) {
+  if (x.stream == nullptr || x.stream->upstream_spoke == Instant{}) return std::nullopt;
+  return seconds_between(x, x.stream->upstream_begun, x.stream->upstream_spoke);
 }
 
 }  // namespace
@@ -39,6 +53,8 @@ Variable find_stream_variable(std::string_view name) {
   if (name == "protocol") return Variable(read_protocol);
   if (name == "bytes_received") return Variable(read_received);
   if (name == "session_time") return Variable(read_time);
+  if (name == "upstream_session_time") return Variable(read_upstream_time);
+  if (name == "upstream_first_byte_time") return Variable(read_first_byte_time);
   return {};
 }
 
