@@ -30,8 +30,11 @@ void Batch::set_up(const BatchConfig& config, Send send) {
   send_ = std::move(send);
 }
 
-void Batch::add(std::string entry, std::int64_t pending_max) {
+void Batch::add(std::string entry, std::int64_t pending_max, std::int64_t pending_bytes_max) {
   if (pending_ >= static_cast<std::size_t>(pending_max)) return drop(1, "too many wait to be sent");
+  if (pending_bytes_ + entry.size() > static_cast<std::size_t>(pending_bytes_max))
+    return drop(1, "too many bytes wait to be sent");
+  pending_bytes_ += entry.size();
   const Instant now = worker_.loop.now();
   if (entries_.empty()) first_ = now;
   last_ = now;
@@ -87,6 +90,7 @@ async::Task<> Batch::deliver(std::vector<std::string> entries) {
     co_await worker_.loop.sleep(std::chrono::seconds(config_.retry_delay));
   }
   pending_ -= entries.size();
+  for (const std::string& entry : entries) pending_bytes_ -= entry.size();
 }
 
 void Batch::drop(std::size_t entries, std::string_view why) {

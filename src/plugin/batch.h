@@ -6,6 +6,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,9 @@ class Batch final : public Local {
   bool is_set_up() const { return send_ != nullptr; }
   void set_up(const BatchConfig& config, Send send);
 
-  // Takes an entry, unless `pending_max` wait already.
-  void add(std::string entry, std::int64_t pending_max);
+  // Takes an entry, unless `pending_max` wait already, or as many bytes with it as `pending_bytes_max`.
+  void add(std::string entry, std::int64_t pending_max,
+           std::int64_t pending_bytes_max = std::numeric_limits<std::int64_t>::max());
   // Sends what is left, for so long at most.
   async::Task<> close() override;
   static constexpr Duration closing_patience = std::chrono::seconds(5);
@@ -60,7 +62,7 @@ class Batch final : public Local {
   std::vector<std::string> entries_;
   std::deque<std::vector<std::string>> batches_;  // full, to be sent in order
   Instant first_, last_;
-  std::size_t pending_ = 0;  // in entries_, in batches_ and under way
+  std::size_t pending_ = 0, pending_bytes_ = 0;  // in entries_, in batches_ and under way
   std::uint64_t dropped_ = 0, untold_ = 0;
   Instant told_{};
   bool started_ = false;

@@ -5,6 +5,8 @@
 
 #include "base/compression.h"
 #include "base/text.h"
+#include "net/tls_facts.h"
+#include "plugin/stream_side.h"
 #include "plugin/values.h"
 
 namespace sluice::plugin {
@@ -77,6 +79,36 @@ Value full_entry(Exchange& x, const LogConfig& config, const Watched& watched) {
   entry.set("client_ip", x.remote_text);
   entry.set("start_time", x.started_wall / 1'000'000);
   add_latency(x, entry);
+  return entry;
+}
+
+Value end_entry(std::uint64_t received, std::uint64_t sent) {
+  return Value::object({{"bytes_received", received}, {"bytes_sent", sent}});
+}
+
+// What there is to tell of a connection below HTTP.
+Value stream_entry(Exchange& x) {
+  const StreamSide& side = *x.stream;
+  Value entry = Value::object({{"client_ip", x.remote_text},
+                               {"protocol", side.transport == Transport::tcp ? "TCP" : "UDP"},
+                               {"status", x.response.status},
+                               {"client", end_entry(side.received, side.sent)}});
+  if (x.tls != nullptr && !x.tls->server_name().empty()) entry.set("sni", x.tls->server_name());
+  if (!side.mqtt_client_id.empty()) entry.set("mqtt_client_id", side.mqtt_client_id);
+  if (!x.upstream.addresses.empty()) {
+    Value told = end_entry(side.upstream_received, side.upstream_sent);
+    told.set("address", x.upstream.addresses);
+    entry.set("upstream", std::move(told));
+  }
+  entry.set("server", Value::object({{"hostname", host_name()},
+                                     {"version", SLUICE_VERSION},
+                                     {"port", x.server.port}}));
+  if (x.route != nullptr) {
+    if (!x.route->service_id.empty()) entry.set("service_id", x.route->service_id);
+    entry.set("route_id", x.route->id);
+  }
+  entry.set("start_time", x.started_wall / 1'000'000);
+  entry.set("session_time", milliseconds(x.worker.loop.now() - x.started));
   return entry;
 }
 
@@ -172,7 +204,7 @@ Value log_entry(Exchange& x, const Plugin& owner, const LogConfig& config, const
     }
     return entry;
   }
-  Value entry = full_entry(x, config, watched);
+  Value entry = x.stream != nullptr ? stream_entry(x) : full_entry(x, config, watched);
   const LogFormat& extra =
       config.log_format_extra.empty() ? metadata.log_format_extra : config.log_format_extra;
   if (extra.empty()) return entry;

@@ -58,7 +58,8 @@ struct LogMetadata {
   void describe(json::Fields& field);
 };
 
-// The entry of an exchange, in the log phase: the config's format, else the metadata's, else everything.
+// The entry of an exchange, in the log phase: the config's format, else the metadata's, else everything; of a
+// connection below HTTP likewise.
 json::Value log_entry(Exchange& x, const Plugin& owner, const LogConfig& config, const LogMetadata& metadata);
 
 }  // namespace sluice::plugin

@@ -22,11 +22,17 @@ class FakeWorker final : public Worker {
     return answer ? answer(asked.back())
                   : Result<OutboundReply>(fail(ErrorKind::refused, "this worker asks nobody"));
   }
-  async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo) override {
+  async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo to) override {
+    if (connecting) return connecting(to);
     return Result<std::unique_ptr<net::Stream>>(fail(ErrorKind::refused, "this worker connects to nobody"));
+  }
+  async::Task<Result<std::unique_ptr<net::DatagramSocket>>> connect_datagrams(ConnectTo) override {
+    return Result<std::unique_ptr<net::DatagramSocket>>(
+        fail(ErrorKind::refused, "this worker connects to nobody"));
   }
   std::vector<Outbound> asked;
   std::function<Result<OutboundReply>(const Outbound&)> answer;
+  std::function<Result<std::unique_ptr<net::Stream>>(const ConnectTo&)> connecting;
 };
 
 class FakeConfig final : public ConfigView {

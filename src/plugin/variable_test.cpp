@@ -17,6 +17,9 @@ class LonelyWorker final : public Worker {
   async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo) override {
     return Result<std::unique_ptr<net::Stream>>(fail(ErrorKind::refused, "nor connects"));
   }
+  async::Task<Result<std::unique_ptr<net::DatagramSocket>>> connect_datagrams(ConnectTo) override {
+    return Result<std::unique_ptr<net::DatagramSocket>>(fail(ErrorKind::refused, "nor connects"));
+  }
 };
 
 class VariableTest : public testing::Test {

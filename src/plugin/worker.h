@@ -9,6 +9,7 @@
 
 #include "async/loop.h"
 #include "http/message.h"
+#include "net/datagram.h"
 #include "net/stream.h"
 #include "plugin/exchange.h"  // comes first: Exchange is complete here
 #include "plugin/metrics.h"
@@ -76,6 +77,8 @@ class Worker {
   // Pooled connections, TLS verified, cancelled with the awaiting frame.
   virtual async::Task<Result<OutboundReply>> ask(Outbound request) = 0;
   virtual async::Task<Result<std::unique_ptr<net::Stream>>> connect(ConnectTo to) = 0;
+  // The same over UDP, where nothing tells whether anybody is there, and `tls` is not looked at.
+  virtual async::Task<Result<std::unique_ptr<net::DatagramSocket>>> connect_datagrams(ConnectTo to) = 0;
 
   template <class T>
   T& local(const Plugin& plugin) {

@@ -9,8 +9,8 @@ extern const plugin::PluginType api_breaker, authz_keycloak, basic_auth, batch_r
     client_control, consumer_restriction, cors, echo, example_plugin, fault_injection, forward_auth, grpc_web,
     gzip, hmac_auth, http_logger, ip_restriction, jwt_auth, key_auth, limit_conn, limit_count, limit_req,
     mocking, mqtt_proxy, openid_connect, prometheus, proxy_cache, proxy_mirror, proxy_rewrite, public_api,
-    real_ip, redirect, referer_restriction, request_id, request_validation, response_rewrite, traffic_split,
-    ua_restriction, uri_blocker, wolf_rbac;
+    real_ip, redirect, referer_restriction, request_id, request_validation, response_rewrite, syslog,
+    traffic_split, ua_restriction, uri_blocker, wolf_rbac;
 
 namespace {
 constexpr std::array in_order{
@@ -53,6 +53,7 @@ constexpr std::array in_order{
     &prometheus,
     &echo,
     &http_logger,
+    &syslog,
     &example_plugin,
 };
 }  // namespace
