@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The PROXY protocol with haproxy in front of the gateway: versions 1 and 2, over plaintext and TLS.
+"""The PROXY protocol with haproxy in front of the gateway, versions 1 and 2, and nginx and haproxy behind it.
 
 proxy_protocol_peer.py [--binary PATH] [WORD...]: the tests whose name has one of the words.
 """
@@ -15,6 +15,7 @@ from story import check, eventually, put, run
 
 from gateway import die_with_parent, free_ports  # behind story, which knows where it is
 
+NGINX_TEMPORARY = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
 CLIENT = "127.0.0.77"  # another loopback address than that of haproxy itself
 
 
@@ -124,5 +125,97 @@ def test_no_header_is_hung_up_on(story):
     eventually(lambda: wanted in gateway.log() + gateway.output(), "the log names the port")
 
 
+class Behind:
+    """A server that wants a PROXY header, and answers with whom and what it names."""
+
+    def __init__(self, folder, program):
+        (self.port,) = free_ports(1)
+        self.folder = folder / f"{program}-{self.port}"
+        self.folder.mkdir()
+        settings = self.folder / "conf"
+        settings.write_text(getattr(self, program)(), encoding="ascii")
+        command = {"nginx": ["nginx", "-p", str(self.folder), "-e", "stderr", "-c", str(settings)]}
+        self.process = subprocess.Popen(
+            command.get(program, ["haproxy", "-f", str(settings), "-db"]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "errors").open("wb"),
+            preexec_fn=die_with_parent,
+        )
+        eventually(self.listens, f"{program} listens")
+
+    def nginx(self):
+        ends = ("addr", "port", "server_addr", "server_port")
+        told = " ".join(f"$proxy_protocol_{end}" for end in ends)
+        paths = "".join(f" {kind}_temp_path {self.folder};" for kind in NGINX_TEMPORARY)
+        return (
+            f"daemon off; master_process off; pid {self.folder}/pid; events {{}}\n"
+            f"http {{ access_log off;{paths}\n"
+            f" server {{ listen 127.0.0.1:{self.port} proxy_protocol; return 200 '{told}'; }} }}\n"
+        )
+
+    def haproxy(self):
+        told = "%[src] %[src_port] %[dst] %[dst_port]"
+        return (
+            "global\n  maxconn 64\n"
+            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"
+            f"frontend one\n  bind 127.0.0.1:{self.port} accept-proxy\n"
+            f'  http-request return status 200 content-type text/plain lf-string "{told}"\n'
+        )
+
+    def listens(self):
+        return Haproxy.listens(self)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def told_behind(gateway, address, source):
+    """What a server behind the gateway says of a client at `source`, and the client's own port."""
+    with socket.create_connection(address, 10, (source, 0)) as sock:
+        own = sock.getsockname()[1]
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        came = b""
+        while piece := sock.recv(65536):
+            came += piece
+    check(came.startswith(b"HTTP/1.1 200"), f"answered {came[:300]!r}: {gateway.log()[-500:]}")
+    return came.partition(b"\r\n\r\n")[2].decode().split(), own
+
+
+def servers_are_told(story, program):
+    server, (port,) = story.add(Behind(story.folder, program)), free_ports(1)
+    places = [{"addr": f"{at}:{port}", "proxy_protocol_to_upstream": True} for at in ("127.0.0.1", "[::1]")]
+    streams = {"proxy_mode": "http&stream", "stream_proxy": {"tcp": places}}
+    gateway = story.gateway({"apisix": streams})
+    nodes = {"type": "roundrobin", "nodes": {f"127.0.0.1:{server.port}": 1}}
+    put(gateway, "stream_routes/1", {"upstream": nodes})
+    for address, source in (("127.0.0.1", CLIENT), ("::1", "::1")):
+        told, own = told_behind(gateway, (address, port), source)
+        check(told == [source, str(own), address, str(port)], f"{program} was told {told}")
+
+
+def test_nginx_behind_is_told_the_client(story):
+    servers_are_told(story, "nginx")
+
+
+def test_haproxy_behind_is_told_the_client(story):
+    servers_are_told(story, "haproxy")
+
+
+def test_from_haproxy_to_nginx(story):
+    """What the proxy in front says is said to the server behind, of both versions."""
+    server, (port,) = story.add(Behind(story.folder, "nginx")), free_ports(1)
+    both = {"proxy_protocol": True, "proxy_protocol_to_upstream": True}
+    streams = {"proxy_mode": "http&stream", "stream_proxy": {"tcp": [{"addr": f"127.0.0.1:{port}", **both}]}}
+    gateway = story.gateway({"apisix": streams})
+    nodes = {"type": "roundrobin", "nodes": {f"127.0.0.1:{server.port}": 1}}
+    put(gateway, "stream_routes/1", {"upstream": nodes})
+    for send in ("send-proxy", "send-proxy-v2"):
+        haproxy = story.add(Haproxy(story.folder, port, send))
+        told, own = told_behind(gateway, ("127.0.0.1", haproxy.port), CLIENT)
+        check(told == [CLIENT, str(own), "127.0.0.1", str(haproxy.port)], f"nginx was told {told}")
+
+
 if __name__ == "__main__":
-    raise SystemExit(run(globals(), __doc__, ["haproxy"]))
+    raise SystemExit(run(globals(), __doc__, ["haproxy", "nginx"]))

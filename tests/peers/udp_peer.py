@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""UDP through the gateway: socat on both sides, a flood of sources, peers that are away.
+"""UDP through the gateway: socat on both sides, dnsmasq behind it, a flood of sources, peers that are away.
 
 udp_peer.py [--binary PATH] [WORD...]: the tests whose name has one of the words.
 """
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -30,6 +31,30 @@ class Socat:
     def close(self):
         self.process.terminate()
         self.process.wait(10)
+
+
+class Dnsmasq:
+    """A name server that knows one name."""
+
+    def __init__(self, folder):
+        self.port = free_datagram_ports(1)[0]
+        words = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"]
+        words += [f"--port={self.port}", "--listen-address=127.0.0.1", "--bind-interfaces", "--user="]
+        words += ["--address=/known.test/192.0.2.77", f"--pid-file={folder}/dnsmasq.pid"]
+        words += ["--txt-record=known.test," + "x" * 250]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(words, preexec_fn=die_with_parent, **quiet)
+        eventually(lambda: asked(self.port, query("known.test", 1), wait=0.3), "dnsmasq answers")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def query(name, kind):
+    """A question of DNS (RFC 1035) with id 7."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, 1)
 
 
 class Named:
@@ -93,12 +118,12 @@ def asked(port, data, host="127.0.0.1", wait=10, source=None):
             return None
 
 
-def with_route(story, ports, places=None, workers=2, **upstream):
+def with_route(story, ports, places=None, workers=2, config=None, **upstream):
     """A gateway with a UDP port that leads to the ports."""
     (own,) = free_datagram_ports(1)
     listen = [place.format(own) for place in places or ["127.0.0.1:{}"]]
     settings = {"proxy_mode": "http&stream", "stream_proxy": {"udp": listen}}
-    gateway = story.gateway({"apisix": settings}, workers)
+    gateway = story.gateway({"apisix": settings, **(config or {})}, workers)
     gateway.own = own
     route(gateway, ports, **upstream)
     return gateway
@@ -238,5 +263,43 @@ def test_an_edit_leaves_sessions_alone(story):
     check(asked(gateway.own, b"3") == b"b:3", "new clients go where the edit says")
 
 
+def test_names_are_asked_of_dnsmasq(story):
+    server = story.add(Dnsmasq(story.folder))
+    gateway = with_route(story, [server.port])
+    direct, through = (asked(port, query("known.test", 1)) for port in (server.port, gateway.own))
+    check(through == direct and socket.inet_aton("192.0.2.77") in through, f"told {through}")
+    with client(gateway.own) as sock:  # many questions of one client, its answers in any order
+        for number in range(50):
+            sock.send(struct.pack("!H", number) + query("known.test", 16)[2:])
+        told = {sock.recv(4096)[:2] for _ in range(50)}
+    check(len(told) == 50, f"{len(told)} of 50 questions were answered")
+
+
+def test_sessions_are_logged_and_counted(story):
+    named = story.add(Named("a"))
+    form = "<$protocol $status in=$bytes_received out=$bytes_sent up=$upstream_addr $upstream_bytes_received>"
+    stream = {"enable_access_log": True, "access_log": "logs/s.log", "access_log_format": form}
+    short = {"connect": 1, "send": 1, "read": 0.3}
+    config = {"nginx_config": {"worker_processes": 1, "stream": stream}}
+    gateway = with_route(story, [named.port], config=config, timeout=short)
+    plugins = {"prometheus": {}}
+    route(gateway, [named.port], {"plugins": plugins}, timeout=short)
+    check(asked(gateway.own, b"1234") == b"a:1234", "an answer")
+    line = f"<UDP 200 in=4 out=6 up=127.0.0.1:{named.port} 6>"
+    eventually(lambda: line in gateway.log("s.log"), f"the access log has {line}")
+    address = gateway.address("metrics")
+    ask = b"GET /apisix/prometheus/metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+    def counted():
+        with socket.create_connection(address, 10) as sock:
+            sock.sendall(ask)
+            told = b""
+            while piece := sock.recv(65536):
+                told += piece
+        return b'apisix_stream_connection_total{route="1"} 1\n' in told
+
+    eventually(counted, "the session is counted")
+
+
 if __name__ == "__main__":
-    sys.exit(run(globals(), __doc__, ["socat"]))
+    sys.exit(run(globals(), __doc__, ["socat", "dnsmasq"]))

@@ -19,9 +19,9 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
 class Chromium:
-    """Chromium with a profile of its own below `folder`."""
+    """Chromium with a profile of its own below `folder`; `trusts_any`: certificates of anybody."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, trusts_any=False):
         self.port = free_ports(1)[0]
         self.process = subprocess.Popen(
             ["chromedriver", f"--port={self.port}"],
@@ -34,6 +34,7 @@ class Chromium:
         eventually(self.is_ready, "chromedriver does not start")
         options = {"args": [*FLAGS, f"--user-data-dir={folder}/profile"], "binary": "/usr/bin/chromium"}
         wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        wanted["capabilities"]["alwaysMatch"]["acceptInsecureCerts"] = trusts_any
         self.session = "/session/" + self.ask("POST", "/session", wanted)["sessionId"]
 
     def is_ready(self):
@@ -58,6 +59,9 @@ class Chromium:
 
     def url(self):
         return self.ask("GET", "/url")
+
+    def title(self):
+        return self.ask("GET", "/title")
 
     def find(self, selector):
         return self.ask("POST", "/elements", {"using": "css selector", "value": selector})
