@@ -53,7 +53,8 @@ class Program:
 
 
 def echo():
-    return Program("socat", "-t", "20", "TCP-LISTEN:PORT,fork,reuseaddr,bind=127.0.0.1", "EXEC:cat")
+    place = "TCP-LISTEN:PORT,fork,reuseaddr,backlog=128,bind=127.0.0.1"
+    return Program("socat", "-t", "20", place, "EXEC:cat")
 
 
 def route(gateway, port, number=1, with_=None, **upstream):
@@ -195,6 +196,7 @@ def test_a_peer_that_dies_is_passed_over(story):
     put(gateway, "stream_routes/1", {"upstream_id": "u"})
     check(said(gateway, b"x") == b"x", "both are there")
     os.killpg(first.process.pid, signal.SIGKILL)
+    first.process.wait()  # until then its port takes connections
     for _ in range(10):
         check(said(gateway, b"y") == b"y", "the other answers")
 
