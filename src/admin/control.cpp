@@ -106,6 +106,7 @@ http::Reply status_reply(const plugin::Status& status, const http::Request& requ
       ready ? "not every worker holds a configuration yet" : "the workers have not started yet";
   Value body =
       fine ? Value::object({{"status", "ok"}}) : Value::object({{"status", "error"}, {"error", why}});
+  body.set("version", SLUICE_VERSION);
   if (const auto applied = status.applied_by_worker(); !applied.empty())
     body.set("applied_revision", *std::ranges::min_element(applied));
   if (auto store = status.store(); !store.is_null()) body.set("store", std::move(store));
