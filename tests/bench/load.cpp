@@ -5,6 +5,8 @@
 //   time bench_load --port P --order sequence --requests 1000 ...      each index of --count once, in order
 //   bench_load --port P --hold 15000                              one request each, then held until standard
 //   input ends
+//   bench_load --port P --rate 5000 --until-input-ends 1          beside other work: without spinning, until
+//   standard input ends
 // {i} in --target, --host and --body is the index of the request (uniform over --count), {h} is i modulo
 // --hosts.
 #include <arpa/inet.h>
@@ -38,7 +40,7 @@ struct Plan {
   std::uint16_t port;
   std::size_t connections, requests, count, hosts, hold;
   double seconds, rate;
-  bool sequence, plain_headers;
+  bool sequence, plain_headers, until_input_ends;
   std::string method, target, host, body;
   std::vector<std::string> headers;
 };
@@ -134,10 +136,15 @@ class Load {
 
  private:
   bool finished() {
-    const bool time_is_up = plan_.requests == 0 && now_ns() >= end_;
+    const bool time_is_up =
+        plan_.until_input_ends ? input_ended() : plan_.requests == 0 && now_ns() >= end_;
     const bool all_sent =
         plan_.requests > 0 && started_ >= plan_.requests && free_.size() == connections_.size();
     return time_is_up || all_sent || errors_ > 1000;
+  }
+  bool input_ended() {
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    return poll(&input, 1, 0) == 1 && read(STDIN_FILENO, buffer_, sizeof buffer_) <= 0;
   }
   // Without a rate every free connection asks at once; with one, as many as are due.
   void start_due() {
@@ -154,7 +161,10 @@ class Load {
       start(connection, due);
     }
   }
-  int timeout() const { return plan_.rate > 0 && !free_.empty() ? 0 : 10; }
+  int timeout() const {
+    if (plan_.until_input_ends) return 1;
+    return plan_.rate > 0 && !free_.empty() ? 0 : 10;
+  }
 
   void open(Connection& connection) {
     connection.socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -289,6 +299,7 @@ Plan read_plan(Options& options) {
   plan.rate = options.real("rate", 0);
   plan.sequence = options.text("order", "random") == "sequence";
   plan.plain_headers = options.text("headers", "browser") == "browser";
+  plan.until_input_ends = options.number("until-input-ends", 0) != 0;
   plan.method = options.text("method", "GET");
   plan.target = options.text("target", "/");
   plan.host = options.text("host", "localhost");
