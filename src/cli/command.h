@@ -14,6 +14,7 @@ struct Command {
   // Which gateway, and who asks.
   std::string prefix;  // directory of conf/, logs/ and data/
   std::string config;  // its configuration file
+  std::string binary;  // the program that takes over, of `upgrade`
   std::string server;  // URL of the Admin API; "": what the configuration file says
   std::string key_file;
   std::string authority_file, certificate_file, certificate_key_file;  // PEM, of TLS

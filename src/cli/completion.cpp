@@ -57,7 +57,7 @@ std::vector<Spot> all_spots(std::span<const Verb> more) {
 }
 
 // Every option that takes a value, as a pattern of the shells' `case`.
-std::string options_with_value() {
+std::string options_with_value(std::span<const Verb> more) {
   std::string pattern;
   const auto add = [&](const Option& option) {
     for (std::string_view name : Split(option.names, ',')) {
@@ -67,7 +67,7 @@ std::string options_with_value() {
     }
   };
   for (const Option* option : gateway_options()) add(*option);
-  for (const auto& table : {verbs(), resource_verbs()}) {
+  for (const auto& table : {more, verbs(), resource_verbs()}) {
     for (const Verb& verb : table) {
       for (const Option* option : verb.options) add(*option);
     }
@@ -105,7 +105,7 @@ _sluice() {{
   while :; do
     case "$place" in
 )",
-                                options_with_value());
+                                options_with_value(more));
   for (const Spot& place : all_spots(more)) {
     std::string words;
     for (const auto& [word, what] : place.follow) words.append(words.empty() ? "" : " ").append(word);
@@ -142,7 +142,7 @@ _sluice() {{
   while true; do
     case "$place" in
 )",
-                                options_with_value());
+                                options_with_value(more));
   for (const Spot& place : all_spots(more)) {
     std::string words;
     for (const auto& [word, what] : place.follow) words.append(" ").append(quoted(word + ":" + what));

@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "main/upgrade_request.h"
+
 namespace sluice::main {
 namespace {
 
@@ -11,7 +13,11 @@ constexpr cli::Option prefix{"-p,--prefix", "DIR", "Directory of conf/, logs/ an
                              &cli::Command::prefix};
 constexpr cli::Option config{"-c,--config", "FILE", "Configuration file (default: PREFIX/conf/config.yaml)",
                              &cli::Command::config};
+constexpr cli::Option binary{"--binary", "PROGRAM",
+                             "The new program (default: the one at the path the gateway was started with)",
+                             &cli::Command::binary};
 constexpr const cli::Option* options[]{&prefix, &config};
+constexpr const cli::Option* upgrade_options[]{&prefix, &config, &binary};
 
 constexpr cli::Verb verbs[] = {
     {"run", "Serve in the foreground until a signal ends it", "sluice run -p /etc/sluice", "", options},
@@ -22,6 +28,8 @@ constexpr cli::Verb verbs[] = {
      options},
     {"reload", "Take up the changed configuration file, without a lost request",
      "sluice reload -p /etc/sluice", "", options},
+    {"upgrade", "Put a new version to work in the place of the running one, without a lost request",
+     "sluice upgrade -p /etc/sluice", "", upgrade_options},
     {"restart", "Check the configuration file, then quit and start", "sluice restart -p /etc/sluice", "",
      options},
     {"reopen", "Have the running gateway open its log files anew, after a rotation",
@@ -150,6 +158,7 @@ Command process_of(const cli::Command& command) {
   made.prefix = absolute(command.prefix.empty() ? "." : command.prefix);
   made.file = absolute(made.named_file ? command.config : made.prefix + "/conf/config.yaml");
   made.backup_to = command.argument;
+  if (!command.binary.empty()) made.binary = absolute(command.binary);
   return made;
 }
 
@@ -157,7 +166,11 @@ std::variant<Command, cli::Command, ExitCode> parse_command_line(int count, char
   cli::Command command;
   Parser parser(command);
   if (const int code = parser.parse(count, words); code >= 0) return code;
-  if (command.kind.empty() && is_about_process(command.verb)) return process_of(command);
+  if (command.kind.empty() && is_about_process(command.verb)) {
+    Command made = process_of(command);
+    made.program = program_called(words[0]);
+    return made;
+  }
   return command;
 }
 

@@ -18,6 +18,8 @@ struct Command {
   std::string file;      // absolute: the configuration file
   bool named_file = false;  // by -c: then it has to be there
   std::string backup_to;    // of `backup`
+  std::string binary;       // of `upgrade`: absolute, or "" for where the running program was started from
+  std::string program;      // absolute: where this one was started from
 };
 
 // Nothing to do but to end with this code: help was shown, or the line made no sense (2).

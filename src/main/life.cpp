@@ -18,17 +18,20 @@ Result<Life> Life::begin(const std::function<int(Line&)>& work) {
     ours.close();
     std::exit(work(theirs));
   }
-  return Life(pid, std::move(ours));
+  return Life(pid, std::move(ours), Clock::system().now());
+}
+
+Life Life::adopt(pid_t pid, Line line, Duration age, std::string_view heard) {
+  Life life(pid, std::move(line), Clock::system().now() - age);
+  life.heard_ = heard;
+  return life;
 }
 
 void Life::listen() {
   if (line_.descriptor() < 0) return;
   while (const auto word = line_.hear()) {
-    if (*word == Word::wants_store) wants_store_ = true;
-    else if (*word == Word::let_go) has_let_go_ = true;
-    else if (*word == Word::ready) is_ready_ = true;
-    else if (*word == Word::has_left) has_left_ = true;
-    else if (*word == Word::file_may_differ) asks_for_settings_ = true;
+    if (*word == Word::file_may_differ) asks_for_settings_ = true;
+    else if (!has_said(*word)) heard_ += static_cast<char>(*word);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/time.h"
@@ -16,6 +18,8 @@ class Life {
  public:
   // Forks; the new process runs `work` with its end of the line and ends with the code that comes back.
   static Result<Life> begin(const std::function<int(Line&)>& work);
+  // One that was begun by the program before this one; `heard` is what it has said since.
+  static Life adopt(pid_t pid, Line line, Duration age, std::string_view heard);
 
   pid_t pid() const { return pid_; }
   const Line& line() const { return line_; }
@@ -26,17 +30,19 @@ class Life {
   // Whether it has passed on since the last call that settings are to be taken up.
   bool asks_for_settings() { return std::exchange(asks_for_settings_, false); }
 
-  bool wants_store() const { return wants_store_; }
-  bool has_let_go() const { return has_let_go_; }
-  bool is_ready() const { return is_ready_; }
-  bool has_left() const { return has_left_; }
+  bool wants_store() const { return has_said(Word::wants_store); }
+  bool has_let_go() const { return has_said(Word::let_go); }
+  bool is_ready() const { return has_said(Word::ready); }
+  bool has_left() const { return has_said(Word::has_left); }
+  const std::string& heard() const { return heard_; }
 
  private:
-  Life(pid_t pid, Line line) : pid_(pid), line_(std::move(line)), began_(Clock::system().now()) {}
+  Life(pid_t pid, Line line, Instant began) : pid_(pid), line_(std::move(line)), began_(began) {}
+  bool has_said(Word word) const { return heard_.contains(static_cast<char>(word)); }
   pid_t pid_;
   Line line_;
   Instant began_;
-  bool wants_store_ = false, has_let_go_ = false, is_ready_ = false, has_left_ = false;
+  std::string heard_;  // each word once, in order
   bool asks_for_settings_ = false;
 };
 

@@ -29,6 +29,8 @@ enum class Word : char {
 class Line {
  public:
   static Result<std::pair<Line, Line>> make();
+  // An end that was open before this program began; -1: it was closed.
+  static Line adopt(int descriptor) { return Line(descriptor); }
   Line(Line&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   Line& operator=(Line&& other) noexcept;
   ~Line() { close(); }

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -23,6 +24,8 @@ class Listeners {
     auto operator<=>(const Place&) const = default;
   };
 
+  using Sockets = std::map<Place, std::vector<int>>;
+
   Listeners() = default;
   Listeners(const Listeners&) = delete;
   ~Listeners() { close(); }
@@ -35,13 +38,17 @@ class Listeners {
   void keep_only(const Config& config);
   void close();
 
+  // What is open; the program that takes this one's place in the process adopts it.
+  const Sockets& open_sockets() const { return sockets_; }
+  void adopt(Sockets sockets) { sockets_ = std::move(sockets); }
+
   // The sockets of a place; the caller closes them.
   std::vector<int> take(const Place& place);
 
  private:
   Result<> add(const Place& place, std::size_t count);
 
-  std::map<Place, std::vector<int>> sockets_;
+  Sockets sockets_;
 };
 
 }  // namespace sluice::main

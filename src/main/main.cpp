@@ -13,6 +13,8 @@
 #include "main/outcome.h"
 #include "main/pid_file.h"
 #include "main/supervisor.h"
+#include "main/program_check.h"
+#include "main/upgrade_request.h"
 #include "store/sqlite_store.h"
 
 namespace {
@@ -23,6 +25,7 @@ using main::Config;
 
 constexpr int stop_seconds_max = 30;
 constexpr Duration reload_within = std::chrono::seconds(60);
+constexpr Duration upgrade_within = std::chrono::seconds(90);
 
 int failed(const std::string& what) {
   std::fprintf(stderr, "sluice: %s\n", what.c_str());
@@ -38,7 +41,12 @@ int begin(const Command& command, int (*supervise)(const Command&, const Config&
   return supervise(command, *config);
 }
 
-int run(const Command& command) { return begin(command, main::supervise_in_foreground); }
+int run(const Command& command) {
+  auto handover = main::take_handover();
+  if (!handover) return begin(command, main::supervise_in_foreground);
+  if (!*handover) return failed(handover->error().what);
+  return main::supervise_after(command, std::move(**handover));
+}
 int start(const Command& command) { return begin(command, main::supervise_in_background); }
 
 // Sends `number` to the running gateway; with `wait_seconds` it waits for its end so long.
@@ -62,15 +70,33 @@ int quit(const Command& command) {
   return signal(command, SIGQUIT, static_cast<int>(patience / std::chrono::seconds(1)) + stop_seconds_max);
 }
 
-int reload(const Command& command) {
-  if (!main::load_config(command)) return 1;  // what runs goes on
+// Sends `number`, by which the running gateway does something and tells how it went.
+int ask(const Command& command, int number, Duration patience) {
   const auto before = main::read_outcome(command.prefix);
-  if (const int code = signal(command, SIGHUP, 0); code != 0) return code;
-  const auto outcome = main::await_outcome(command.prefix, before ? before->number : 0, reload_within);
-  if (!outcome) return failed("the reload is still under way: its end will be told in the error log");
+  if (const int code = signal(command, number, 0); code != 0) return code;
+  const auto outcome = main::await_outcome(command.prefix, before ? before->number : 0, patience);
+  if (!outcome && main::PidFile::holder(main::pid_path(command)) == 0)
+    return failed("the gateway has ended: its error log may tell why");
+  if (!outcome) return failed("it is still under way: its end will be told in the error log");
   if (!outcome->applied) return failed(outcome->what);
   std::printf("sluice: %s\n", outcome->what.c_str());
   return 0;
+}
+
+int reload(const Command& command) {
+  if (!main::load_config(command)) return 1;  // what runs goes on
+  return ask(command, SIGHUP, reload_within);
+}
+
+int upgrade(const Command& command) {
+  const pid_t runs = main::PidFile::holder(main::pid_path(command));
+  if (runs == 0) return failed("no gateway runs on the prefix " + command.prefix);
+  if (!main::understands_upgrade(runs))
+    return failed("process " + std::to_string(runs) + " is of a version that cannot hand over, or may not be "
+                  "looked at: `sluice restart` puts another version to work");
+  if (auto asked = main::request_program(command.prefix, command.binary); !asked)
+    return failed(asked.error().what);
+  return ask(command, SIGUSR2, upgrade_within);
 }
 
 int restart(const Command& command) {
@@ -82,6 +108,11 @@ int restart(const Command& command) {
 
 int test(const Command& command) {
   if (!main::load_config(command)) return 1;
+  if (const auto handover = main::given_handover()) {
+    if (!*handover) return failed(handover->error().what);
+    std::printf("%s%s\n", main::takes_over.data(), SLUICE_VERSION);
+    return 0;
+  }
   std::printf("sluice: %s holds\n", command.file.c_str());
   return 0;
 }
@@ -108,6 +139,7 @@ constexpr Verb verbs[] = {
     {"stop", [](const Command& command) { return signal(command, SIGTERM, stop_seconds_max); }},
     {"quit", quit},
     {"reload", reload},
+    {"upgrade", upgrade},
     {"restart", restart},
     {"reopen", [](const Command& command) { return signal(command, SIGUSR1, 0); }},
     {"test", test},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a reload went, from the supervisor to `sluice reload`: PREFIX/logs/reload, replaced as a whole. Start
-// and command line.
+// How a reload or an upgrade went, from the supervisor to who asked for it: PREFIX/logs/reload, replaced as a
+// whole. Start and command line.
 #pragma once
 #include <optional>
 #include <string>
@@ -11,7 +11,7 @@
 namespace sluice::main {
 
 struct Outcome {
-  unsigned number = 0;  // of reloads since the start
+  unsigned number = 0;  // of reloads and upgrades since the start
   bool applied = false;
   std::string what;  // one sentence for the operator
 };

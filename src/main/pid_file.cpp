@@ -54,6 +54,13 @@ Result<PidFile> PidFile::take(const std::string& path) {
   return file;
 }
 
+Result<PidFile> PidFile::adopt(const std::string& path, int descriptor) {
+  PidFile file(path, descriptor);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && read_number(descriptor) == file.owner_) return file;
+  file.owner_ = 0;
+  return fail(ErrorKind::conflict, path + " is not the file of this process");
+}
+
 pid_t PidFile::holder(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return 0;

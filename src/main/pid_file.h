@@ -14,6 +14,9 @@ class PidFile {
  public:
   // Writes the calling process's number. The error names the process that runs already.
   static Result<PidFile> take(const std::string& path);
+  // The file that the program before this one took in the same process, by its descriptor.
+  static Result<PidFile> adopt(const std::string& path, int descriptor);
+  int descriptor() const { return descriptor_; }
   // The process that holds the file; 0 when none does.
   static pid_t holder(const std::string& path);
 

@@ -79,7 +79,8 @@ Process::~Process() {
 
 Result<> Process::start() {
   signals_ = std::make_unique<Signals>(control_,
-                                       std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP},
+                                       std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP,
+                                                                  SIGUSR2},
                                        [this](int number) { on_signal(number); });
   ::signal(SIGPIPE, SIG_IGN);
   words_ = std::make_unique<LineEvents>(
@@ -358,6 +359,7 @@ void Process::on_signal(int number) {
         });
       return;
     case SIGHUP:  // the supervisor's
+    case SIGUSR2:
       return;
     default:
       log::notice("stopping");

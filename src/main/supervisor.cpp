@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,27 +14,37 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/time.h"
+#include "json/text.h"
 #include "main/gateway_run.h"
 #include "main/life.h"
 #include "main/outcome.h"
 #include "main/pid_file.h"
+#include "main/program_check.h"
+#include "main/upgrade_request.h"
 
 namespace sluice::main {
 namespace {
 
 constexpr Duration pause_least = 100ms, pause_most = 30s;
 constexpr Duration healthy_life = 60s;  // whoever lived so long starts again at the least pause
-constexpr int awaited[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP};
+constexpr Duration check_within = 20s;   // a program that is to take over reads the configuration file
+constexpr int awaited[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP, SIGUSR2};
 
 sigset_t awaited_set() {
   sigset_t set;
   ::sigemptyset(&set);
   for (const int number : awaited) ::sigaddset(&set, number);
   return set;
+}
+
+void await_none() {
+  const sigset_t set = awaited_set();
+  ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 void leave_terminal() {
@@ -45,22 +56,28 @@ void leave_terminal() {
 class Supervisor {
  public:
   // `starter` is the pipe to whoever waits for the start in the background; -1 in the foreground.
-  Supervisor(const Command& command, const Config& config, int starter)
-      : command_(command), config_(config), starter_(starter), background_(starter >= 0) {
+  Supervisor(const Command& command, const Config& config, const PidFile& pid_file, int starter)
+      : command_(command),
+        config_(config),
+        pid_file_(pid_file),
+        program_(command.program),
+        starter_(starter),
+        background_(starter >= 0) {
     const sigset_t set = awaited_set();
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
     signals_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     SLUICE_CHECK(signals_ >= 0);
   }
 
-  int run() {
-    if (!start()) return 1;
+  int run(std::optional<Handover> handover = std::nullopt) {
+    if (handover) take_over(std::move(*handover));
+    else if (!start()) return 1;
     while (!ending_) {
-      turn(Duration::max());
-      if (ending_) break;
-      if (needs_successor()) recover();
+      if (std::exchange(upgrade_asked_, false)) upgrade();
+      else if (needs_successor()) recover();
       else if (std::exchange(reload_asked_, false)) reload(Asked::by_signal);
       else if (std::exchange(settings_asked_, false)) reload(Asked::by_api);
+      else turn(Duration::max());
     }
     while (!lives_.empty()) turn(Duration::max());
     return ended_badly_ ? 1 : 0;
@@ -111,43 +128,142 @@ class Supervisor {
     if (lived_ >= healthy_life) pause_ = pause_least;
     log::alert("the gateway is started again in {} ms", pause_ / 1ms);
     const Instant until = after(Clock::system().now(), pause_);
-    while (!ending_ && Clock::system().now() < until) turn(until - Clock::system().now());
+    while (!ending_ && !upgrade_asked_ && Clock::system().now() < until)
+      turn(until - Clock::system().now());
     pause_ = std::min(pause_ * 2, pause_most);
     lived_ = Duration::zero();
-    if (!ending_) put_to_work(config_);
+    if (!ending_ && !upgrade_asked_) put_to_work(config_);
+  }
+
+  void tell(std::string_view verb, bool done, std::string what) {
+    log::line(done ? log::Level::notice : log::Level::error, "{}: {}", verb, what);
+    tell_outcome(command_.prefix, {++outcomes_, done, std::move(what)});
   }
 
   // The signal may be about what no key shows: certificates that lie in files. The API is about keys.
   enum class Asked : std::uint8_t { by_signal, by_api };
 
   void reload(Asked asked) {
-    const auto told = [this](bool applied, std::string what) {
-      log::line(applied ? log::Level::notice : log::Level::error, "reload: {}", what);
-      tell_outcome(command_.prefix, {++reloads_, applied, std::move(what)});
-    };
-    auto fresh = load_config(command_, Audience::log);
-    if (!fresh)
-      return told(false, command_.file +
-                             " does not hold, the gateway goes on with what it had; `sluice test` "
-                             "says what is wrong");
-    if (asked == Asked::by_api && changed_keys(config_.written, fresh->written).empty())
+    auto fresh = fresh_config();
+    if (fresh && asked == Asked::by_api && changed_keys(config_.written, fresh->written).empty())
       return log::info("plugins/reload: no key of {} has changed", command_.file);
-    if (auto opened = listeners_.open(*fresh); !opened)
-      return told(false, opened.error().what +
-                             "; the gateway goes on with what it had, `sluice restart` frees "
-                             "the ports it holds itself");
-    auto logged = open_log(command_, *fresh);
-    const bool applied = logged && put_to_work(*fresh);
+    auto changed = fresh ? take_up(std::move(*fresh)) : std::unexpected(fresh.error());
+    if (changed) tell("reload", true, std::move(*changed));
+    else tell("reload", false, changed.error().what + "; the gateway goes on with what it had");
+  }
+
+  Result<Config> fresh_config() const {
+    auto fresh = load_config(command_, Audience::log);
+    if (fresh) return std::move(*fresh);
+    return fail(ErrorKind::protocol, command_.file + " does not hold, `sluice test` says what is wrong");
+  }
+
+  // A process with these settings takes the place of the one that serves. What has changed, or why everything
+  // is as it was.
+  Result<std::string> take_up(Config fresh) {
+    if (auto opened = listeners_.open(fresh); !opened)
+      return fail(ErrorKind::system,
+                  opened.error().what + " (`sluice restart` frees the ports it holds itself)");
+    auto logged = open_log(command_, fresh);
+    const bool applied = logged && put_to_work(fresh);
+    std::string changed;
     if (applied) {
-      const std::string changed = changed_keys(config_.written, fresh->written);
-      config_ = std::move(*fresh);
-      told(true, changed.empty() ? "no key has changed" : "changed and live: " + changed);
+      changed = changed_keys(config_.written, fresh.written);
+      config_ = std::move(fresh);
     } else {
       static_cast<void>(open_log(command_, config_));
-      told(false, (logged ? "a process with the changed settings did not come up, see the lines above"
-                          : logged.error().what) + "; the gateway goes on with what it had");
     }
     listeners_.keep_only(config_);
+    if (applied) return changed.empty() ? "no key has changed" : "changed and live: " + changed;
+    if (!logged) return std::unexpected(logged.error());
+    return fail(ErrorKind::system,
+                "a process with these settings did not come up, the lines above in the error log say why");
+  }
+
+  // ---- another program in this process ----
+
+  void upgrade() {
+    auto asked = take_requested_program(command_.prefix);
+    if (asked && !*asked) return tell("upgrade", false, (*asked).error().what + "; " + goes_on());
+    const std::string program = asked ? **asked : program_;
+    const auto version = check_program(program);
+    if (ending_) return;
+    if (!version) return tell("upgrade", false, version.error().what + "; " + goes_on());
+    log::notice("version {} is about to take over, from {}", *version, program);
+    const Handover handover = what_there_is("");
+    const Error error = become(program, words_for(program, "run", command_), handover);
+    ::close(handover.image);
+    tell("upgrade", false, error.what + "; " + goes_on());
+  }
+
+  static std::string goes_on() { return "version " SLUICE_VERSION " goes on"; }
+
+  Result<std::string> check_program(const std::string& program) {
+    const Handover handover = what_there_is("");
+    auto check = ProgramCheck::begin(program, command_, handover, await_none);
+    ::close(handover.image);
+    if (!check) return std::unexpected(check.error());
+    check_ = &*check;
+    const Instant until = after(Clock::system().now(), check_within);
+    while (!ending_ && !check->has_ended() && Clock::system().now() < until)
+      turn(until - Clock::system().now());
+    check_ = nullptr;
+    return check->verdict();
+  }
+
+  // The image in it is the caller's to close.
+  Handover what_there_is(std::string refused) const {
+    Handover handover;
+    handover.version = SLUICE_VERSION;
+    handover.program = program_;
+    handover.image = ::open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    handover.pid_file = pid_file_.descriptor();
+    handover.outcomes = outcomes_;
+    handover.config = json::dump_yaml(config_.written);
+    handover.refused = std::move(refused);
+    handover.sockets = listeners_.open_sockets();
+    for (const auto& life : lives_)
+      handover.served.push_back({life->pid(), life->line().descriptor(), life->age(), life->heard(),
+                                 life.get() == current_});
+    return handover;
+  }
+
+  // From the program before, or from a successor that could not.
+  void take_over(Handover handover) {
+    ::prctl(PR_SET_NAME, "sluice");  // one that is put back to work was begun by a number
+    listeners_.adopt(std::move(handover.sockets));
+    outcomes_ = handover.outcomes;
+    for (const auto& served : handover.served) {
+      auto life = Life::adopt(served.pid, Line::adopt(served.line), served.age, served.heard);
+      lives_.push_back(std::make_unique<Life>(std::move(life)));
+      if (served.current) current_ = lives_.back().get();
+    }
+    bury();
+    if (!handover.refused.empty()) {
+      program_ = handover.program;
+      if (handover.image >= 0) ::close(handover.image);
+      return tell("upgrade", false, handover.refused);
+    }
+    auto fresh = fresh_config();
+    auto changed = fresh ? take_up(std::move(*fresh)) : std::unexpected(fresh.error());
+    if (!changed && !ending_) put_back(handover, changed.error().what);
+    if (handover.image >= 0) ::close(handover.image);
+    if (!changed) return;
+    tell("upgrade", true,
+         "version " SLUICE_VERSION " serves in the place of " + handover.version + "; " + *changed);
+  }
+
+  // The program before this one goes on, with all that it had; comes back only if that cannot be.
+  void put_back(const Handover& before, const std::string& why) {
+    const std::string refused = "version " SLUICE_VERSION " could not take over: " + why;
+    auto handover = what_there_is(refused + "; version " + before.version + " goes on");
+    ::close(handover.image);
+    handover.image = -1;
+    handover.program = before.program;
+    const Error error = become("/proc/self/fd/" + std::to_string(before.image),
+                               words_for(before.program, "run", command_), handover);
+    tell("upgrade", false,
+         refused + "; and version " + before.version + " could not be put back: " + error.what);
   }
 
   // ---- the processes ----
@@ -164,8 +280,7 @@ class Supervisor {
 
   // In the gateway's own process; its exit code.
   int live(const Config& config, Line& line) {
-    const sigset_t set = awaited_set();
-    ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
+    await_none();
     ::close(signals_);
     lives_.clear();  // their lines
     return serve(command_, config, listeners_, line, [this] {
@@ -206,6 +321,10 @@ class Supervisor {
       reload_asked_ = true;
       return;
     }
+    if (number == SIGUSR2) {
+      upgrade_asked_ = true;
+      return;
+    }
     if (number == SIGUSR1) {
       if (auto opened = log::reopen(); !opened) log::error("{}", opened.error().what);
     } else {
@@ -218,6 +337,7 @@ class Supervisor {
   void bury() {
     int status = 0;
     for (pid_t pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+      if (check_ != nullptr && pid == check_->pid()) check_->ended(status);
       const auto found = std::ranges::find(lives_, pid, [](const auto& life) { return life->pid(); });
       if (found == lives_.end()) continue;
       const bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -241,6 +361,8 @@ class Supervisor {
 
   const Command& command_;
   Config config_;
+  const PidFile& pid_file_;
+  std::string program_;  // the path it was started with
   int starter_;
   bool background_;
   int signals_ = -1;
@@ -249,9 +371,9 @@ class Supervisor {
   Life* current_ = nullptr;                   // the one that serves
   Duration pause_ = pause_least;
   Duration lived_ = Duration::zero();  // of the last that crashed
-  unsigned reloads_ = 0;
-  bool reload_asked_ = false;
-  bool settings_asked_ = false;
+  ProgramCheck* check_ = nullptr;
+  unsigned outcomes_ = 0;  // of reloads and upgrades
+  bool reload_asked_ = false, settings_asked_ = false, upgrade_asked_ = false;
   bool ending_ = false;
   bool ended_badly_ = false;
 };
@@ -262,13 +384,29 @@ int supervise(const Command& command, const Config& config, int starter) {
     std::fprintf(stderr, "sluice: %s\n", file.error().what.c_str());
     return 1;
   }
-  return Supervisor(command, config, starter).run();
+  return Supervisor(command, config, *file, starter).run();
 }
 
 }  // namespace
 
 int supervise_in_foreground(const Command& command, const Config& config) {
   return supervise(command, config, -1);
+}
+
+int supervise_after(const Command& command, Handover handover) {
+  const auto failed = [](const std::string& what) {
+    std::fprintf(stderr, "sluice: %s\n", what.c_str());
+    log::alert("{}", what);
+    return 1;
+  };
+  json::Findings findings;
+  auto config = read_config(handover.config, command.prefix, findings);
+  if (!config) config = load_config(command);  // a key in force means nothing to this version
+  if (!config) return failed("neither the settings in force nor " + command.file + " hold in this version");
+  if (auto logged = open_log(command, *config); !logged) return failed(logged.error().what);
+  auto file = PidFile::adopt(pid_path(command), handover.pid_file);
+  if (!file) return failed(file.error().what);
+  return Supervisor(command, *config, *file, -1).run(std::move(handover));
 }
 
 int supervise_in_background(const Command& command, const Config& config) {
