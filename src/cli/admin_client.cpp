@@ -6,6 +6,7 @@
 #include "async/loop.h"
 #include "base/address.h"
 #include "base/text.h"
+#include "cli/screen.h"
 #include "http/client.h"
 #include "json/text.h"
 #include "net/resolver.h"
@@ -147,7 +148,7 @@ std::string refusal_text(const AdminClient::Answer& answer) {
   const json::Value* problems = answer.body.find("problems");
   if (problems != nullptr && problems->is_array() && !problems->as_array().empty()) {
     const auto count = problems->as_array().size();
-    sentence = fmt::format("{} problem{}:", count, count == 1 ? "" : "s");
+    sentence = counted(count, "problem") + ":";
     for (const auto& problem : problems->as_array())
       sentence += fmt::format("\n  {}{}{}", problem.text("path"), problem.text("path").empty() ? "" : " ",
                               problem.text("what"));

@@ -115,7 +115,7 @@ Outcome dump_configuration(Session& session) {
   }
   if (auto written = write_file(session.command.output, text); !written)
     return std::unexpected(written.error());
-  session.say(fmt::format("{} holds {} resources", session.command.output, configuration->size()));
+  session.say(fmt::format("{} holds {}", session.command.output, counted(configuration->size(), "resource")));
   return Exit::done;
 }
 

@@ -129,7 +129,7 @@ Outcome roll_back(Session& session) {
   const auto count = items_of(*answer, "changes").size();
   if (count == 0) session.out.line(fmt::format("all is as it was at revision {}", *revision));
   else if (command.dry_run)
-    session.out.line(fmt::format("{} resources would change (nothing was changed)", count));
+    session.out.line(fmt::format("{} would change (nothing was changed)", counted(count, "resource")));
   else session.out.line(fmt::format("back at revision {}, as revision {}", *revision,
                                     number_text(answer->find("revision"))));
   return Exit::done;

@@ -173,8 +173,9 @@ void show(Session& session, const Import& import) {
     session.out.line(fmt::format("not honoured  {}: {}", problem.path, problem.what), Colour::red);
   for (const auto& warning : import.warnings)
     session.out.line(fmt::format("no effect     {}: {}", warning.path, warning.what), Colour::yellow);
-  session.out.line(fmt::format("{} resources can be imported; {} problems, {} warnings", import.holds.size(),
-                               import.problems.size(), import.warnings.size()));
+  session.out.line(fmt::format("{} can be imported; {}, {}", counted(import.holds.size(), "resource"),
+                               counted(import.problems.size(), "problem"),
+                               counted(import.warnings.size(), "warning")));
 }
 
 }  // namespace

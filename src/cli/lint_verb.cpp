@@ -53,7 +53,7 @@ Outcome lint_configuration(Session& session) {
   const std::int64_t now_s = Clock::system().wall() / 1'000'000'000;
   std::ranges::move(lint({*configuration, session.surroundings.check, now_s}), std::back_inserter(found));
   const auto count = [&](Severity severity) {
-    return std::ranges::count(found, severity, &Finding::severity);
+    return static_cast<std::size_t>(std::ranges::count(found, severity, &Finding::severity));
   };
   if (session.command.json) {
     Value all = Value::array();
@@ -61,8 +61,10 @@ Outcome lint_configuration(Session& session) {
     session.print_json(all);
   } else {
     for (const auto& finding : found) show(session, finding);
-    session.out.line(fmt::format("{} resources: {} errors, {} warnings, {} notes", configuration->size(),
-                                 count(Severity::error), count(Severity::warning), count(Severity::info)));
+    session.out.line(fmt::format("{}: {}, {}, {}", counted(configuration->size(), "resource"),
+                                 counted(count(Severity::error), "error"),
+                                 counted(count(Severity::warning), "warning"),
+                                 counted(count(Severity::info), "note")));
   }
   const bool bad = count(Severity::error) > 0 || (session.command.strict && count(Severity::warning) > 0);
   return bad ? Exit::refused : Exit::done;

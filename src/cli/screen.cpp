@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/screen.h"
 
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -68,6 +69,10 @@ std::string printable(std::string_view text, Lines lines) {
     else out += text[i];
   }
   return out;
+}
+
+std::string counted(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string coloured(std::string_view text, Colour colour, const Screen::Look& look) {

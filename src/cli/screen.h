@@ -38,6 +38,9 @@ enum class Lines : std::uint8_t { one, many };
 std::string printable(std::string_view text, Lines lines = Lines::one);
 std::string coloured(std::string_view text, Colour colour, const Screen::Look& look);
 
+// "1 resource", "2 resources".
+std::string counted(std::size_t count, std::string_view noun);
+
 class Table {
  public:
   explicit Table(std::vector<std::string> heads) : heads_(std::move(heads)) {}

@@ -26,6 +26,11 @@ TEST(Table, ColoursOnlyWhereThereAreAny) {
   EXPECT_EQ(table.text({.colours = true}), "\033[1mID\033[0m\n1\n");
 }
 
+TEST(Screen, OneIsCountedAsOne) {
+  EXPECT_EQ(counted(0, "error") + ", " + counted(1, "note") + ", " + counted(2, "warning"),
+            "0 errors, 1 note, 2 warnings");
+}
+
 TEST(Screen, WhatWouldMoveTheCursorIsMadeVisible) {
   EXPECT_EQ(printable("a\033[2Jb\x7f\n\xc2\x9b"), "a?[2Jb???");
   EXPECT_EQ(printable("a\tb\nc", Lines::many), "a\tb\nc");
