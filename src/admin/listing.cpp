@@ -115,15 +115,6 @@ bool admitted(const Filter& filter, const store::Entry& entry) {
   return value && filter.admits(*value);
 }
 
-std::string shown_value(const store::Entry& entry) {
-  const auto* resource = model::split_key(entry.key).resource;
-  if (!resource || resource->hidden[0].empty()) return entry.value;
-  auto value = json::parse(entry.value);
-  if (!value) return "null";
-  for (const auto member : resource->hidden) value->erase(member);
-  return json::dump(*value);
-}
-
 // One page, in the order of creation. `found` is every entry that passed the filter.
 async::Task<http::Reply> reply_with_page(store::Store& store, Paging paging,
                                          std::vector<std::pair<store::Revision, std::string>> found) {
@@ -143,10 +134,25 @@ async::Task<http::Reply> reply_with_page(store::Store& store, Paging paging,
 
 }  // namespace
 
+std::string shown(const model::Resource* resource, const std::string& text, Hidden hidden) {
+  if (!resource || resource->hidden[0].empty()) return text;
+  auto value = json::parse(text);
+  if (!value) return "null";
+  for (const auto member : resource->hidden) {
+    json::Value* secret = value->find(member);
+    if (!secret) continue;
+    if (hidden == Hidden::left_out) value->erase(member);
+    else if (!secret->is_array()) *secret = "***";
+    else std::ranges::fill(secret->as_array(), json::Value("***"));
+  }
+  return json::dump(*value);
+}
+
 void append_entry(std::string& out, const store::Entry& entry) {
   out.append(R"({"key":)");
   json::append_quoted(out, entry.key);
-  out.append(R"(,"value":)").append(shown_value(entry));
+  out.append(R"(,"value":)")
+      .append(shown(model::split_key(entry.key).resource, entry.value, Hidden::left_out));
   out.append(fmt::format(",\"createdIndex\":{},\"modifiedIndex\":{}}}", entry.created, entry.modified));
 }
 

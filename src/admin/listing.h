@@ -8,6 +8,11 @@
 
 namespace sluice::admin {
 
+// The text of a resource as everybody may see it. What its kind hides is left out where it is read; where it
+// is written, clients of APISIX look for the members and find "***" in place of each text.
+enum class Hidden : std::uint8_t { left_out, masked };
+std::string shown(const model::Resource* resource, const std::string& text, Hidden hidden);
+
 // {"key":…,"value":…,"createdIndex":…,"modifiedIndex":…}, without what its kind hides.
 void append_entry(std::string& out, const store::Entry& entry);
 

@@ -27,7 +27,7 @@ http::Reply written_reply(const Call& call, const ChangeSet& changes) {
   const Draft& draft = changes.drafts().front();
   std::string text = draft.body ? R"({"key":)" : R"({"deleted":"1","key":)";
   json::append_quoted(text, draft.key());
-  if (draft.body) text.append(R"(,"value":)").append(draft.text);
+  if (draft.body) text.append(R"(,"value":)").append(shown(draft.resource, draft.text, Hidden::masked));
   const auto& warnings = draft.findings.warnings;
   if (!warnings.empty()) text.append(R"(,"warnings":)").append(json::dump(json::to_value(warnings)));
   text.append(trial_members(call, changes));
