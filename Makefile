@@ -9,7 +9,7 @@ BENCH ?=
 RINGS ?=
 
 .PHONY: help deps build asan run test bench fuzz tidy fmt docs tsan install clean
-.PHONY: deps-build deps-test deps-bench fuzz-build
+.PHONY: deps-build deps-test deps-bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,16 +28,15 @@ run: build ## Start the gateway with a demo upstream and one route, in the foreg
 define build_tests
 	@echo "== building $(1)"
 	@cmake --preset $(1) --log-level=WARNING -DSLUICE_TESTS=$(2)
-	@ninja -C build/$(1) -j$(JOBS)
+	@ninja -C build/$(1) -j$(JOBS) $(3)
 endef
 
 # Whether one of the rings named is to be run; all of them are when RINGS names none.
 runs = $(if $(RINGS),$(filter $(1),$(RINGS)),$(1))
 
-test: deps-test ## Build release, AddressSanitizer and fuzz trees and run every ring (RINGS="unit scenarios" picks)
+test: deps-test ## Build the release and the AddressSanitizer tree and run every ring (RINGS="unit scenarios" picks)
 	$(if $(call runs,unit scenarios weather peers),$(call build_tests,release,ON))
-	$(if $(call runs,unit scenarios),$(call build_tests,asan,ON))
-	$(if $(call runs,fuzz),$(call build_tests,fuzz,OFF))
+	$(if $(call runs,unit scenarios fuzz),$(call build_tests,asan,ON))
 	@python3 tools/run_tests.py $(RINGS)
 
 tsan: deps-test ## Build with ThreadSanitizer and run the unit tests and scenarios on it
@@ -45,7 +44,7 @@ tsan: deps-test ## Build with ThreadSanitizer and run the unit tests and scenari
 	@python3 tools/run_tests.py --tree tsan unit scenarios
 
 fuzz: deps-test ## Run every fuzz target for FUZZ_SECONDS (60) each
-	$(call build_tests,fuzz,OFF)
+	$(call build_tests,asan,ON,fuzzers)
 	@python3 tools/run_tests.py --fuzz-seconds $(FUZZ_SECONDS) fuzz
 
 bench: deps-bench ## Measure side by side with nginx and haproxy (BENCH="--quick --only plain")

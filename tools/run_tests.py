@@ -13,7 +13,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
@@ -32,6 +34,7 @@ class Rings:
         self.trees = options.tree or ["release", "asan"]
         self.passed = self.failed = 0
         self.failures = []
+        self.telling = threading.Lock()
         self.environment = {**os.environ, **SANITIZERS, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def call(self, command, seconds, environment=None):
@@ -53,14 +56,16 @@ class Rings:
             return None, told + f"\nstill running after {seconds} s: ended"
 
     def count(self, name, passed, failed, began, output=""):
-        self.passed += passed
-        self.failed += failed
         mark = "ok  " if not failed else "FAIL"
         counts = f"{passed} passed" + (f", {failed} failed" if failed else "")
-        print(f"{mark} {name}: {counts} ({time.monotonic() - began:.1f} s)", flush=True)
+        told = f"{mark} {name}: {counts} ({time.monotonic() - began:.1f} s)"
         if failed:
-            self.failures.append(name)
-            print("     " + output.strip()[-20000:].replace("\n", "\n     "), flush=True)
+            told += "\n     " + output.strip()[-20000:].replace("\n", "\n     ")
+        with self.telling:
+            self.passed += passed
+            self.failed += failed
+            self.failures += [name] if failed else []
+            print(told, flush=True)
 
     # -- rings --
 
@@ -157,23 +162,25 @@ class Rings:
 
     def fuzz(self):
         """Replays every kept input, then looks for new ones for a while, seeded by them."""
-        targets = sorted((TOP / "build/fuzz").glob("*_fuzz"))
+        targets = sorted((TOP / "build/asan").glob("*_fuzz"))
         if not targets:
-            return print("     fuzz: no targets in build/fuzz", flush=True)
-        for target in targets:
-            began = time.monotonic()
-            corpus = TOP / "tests/fuzz/corpus" / target.name.removesuffix("_fuzz")
-            files = sorted(path for path in corpus.glob("*") if path.is_file())
-            code, output = self.call([target, *files], UNIT_SECONDS) if files else (0, "")
-            self.count(
-                f"fuzz {target.name} corpus of {len(files)}", int(code == 0), int(code != 0), began, output
-            )
-            self.fuzz_search(target, files and corpus)
+            return self.count("fuzz", 0, 1, time.monotonic(), "no target in build/asan")
+        with ThreadPoolExecutor(os.cpu_count()) as several:
+            list(several.map(self.fuzz_target, targets))
         return None
+
+    def fuzz_target(self, target):
+        began = time.monotonic()
+        corpus = TOP / "tests/fuzz/corpus" / target.name.removesuffix("_fuzz")
+        files = sorted(path for path in corpus.glob("*") if path.is_file())
+        code, output = self.call([target, *files], UNIT_SECONDS) if files else (0, "")
+        name = f"fuzz {target.name} corpus of {len(files)}"
+        self.count(name, int(code == 0), int(code != 0), began, output)
+        self.fuzz_search(target, files and corpus)
 
     def fuzz_search(self, target, corpus):
         began, seconds = time.monotonic(), self.options.fuzz_seconds
-        found = TOP / "build/fuzz/found"
+        found = TOP / "build/asan/found"
         found.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             command = [
