@@ -69,8 +69,9 @@ Digest digest_of_name(std::string_view algorithm) {
 
 }  // namespace
 
-void OpenidProvider::set_up(const OpenidConfig& config) {
+void OpenidProvider::set_up(const OpenidConfig& config, OpenidRenewals& renewals) {
   config_ = &config;
+  renewals_ = &renewals;
   if (!config.public_key.empty())
     if (auto key = PublicKey::from_pem(config.public_key)) public_key_ = std::move(*key);
   if (config.session && config.session->redis) redis_.set_up(config.session->redis->config());
@@ -290,7 +291,8 @@ Result<> OpenidProvider::authenticate(Outbound& request, OutboundFields& argumen
   return {};
 }
 
-async::Task<Claims> OpenidProvider::post(std::string url, OutboundFields arguments, ClientAuth method) {
+async::Task<Result<OutboundReply>> OpenidProvider::ask_by_post(std::string url, OutboundFields arguments,
+                                                                ClientAuth method) {
   Outbound request;
   request.method = "POST";
   request.url = url;
@@ -302,8 +304,71 @@ async::Task<Claims> OpenidProvider::post(std::string url, OutboundFields argumen
   request.body = form_of(arguments);
   auto asking = worker_.ask(std::move(request));
   auto reply = co_await asking;
+  co_return reply;
+}
+
+async::Task<Claims> OpenidProvider::post(std::string url, OutboundFields arguments, ClientAuth method) {
+  auto asking = ask_by_post(url, std::move(arguments), method);
+  auto reply = co_await asking;
   if (reply && reply->status == 201) reply->status = 200;  // of a pushed request
   co_return json_of(reply, url);
+}
+
+async::Task<OpenidRenewals::Outcome> OpenidProvider::fresh_tokens(std::string refresh_token) {
+  using Outcome = OpenidRenewals::Outcome;
+  auto discovering = discovery();
+  const auto found = co_await discovering;
+  if (!found) co_return Outcome{Renewal::away, {}};
+  OutboundFields arguments{{"grant_type", "refresh_token"},
+                           {"refresh_token", std::move(refresh_token)},
+                           {"scope", config_->scope}};
+  const std::string url = (*found)->token_endpoint;
+  auto asking = ask_by_post(url, std::move(arguments), config_->token_endpoint_auth_method);
+  const auto reply = co_await asking;
+  const bool refused = reply && reply->status >= 400 && reply->status < 500 && reply->status != 429;
+  auto tokens = json_of(reply, url);
+  if (!tokens || tokens->text("access_token").empty()) {
+    log::warn("openid-connect: the access token cannot be renewed: {}",
+              tokens ? "the provider sends none" : tokens.error().what);
+    co_return Outcome{refused || tokens ? Renewal::refused : Renewal::away, {}};
+  }
+  if (const std::string id(tokens->text("id_token")); !id.empty()) {
+    auto checking = check_id_token(id, "");
+    const auto claims = co_await checking;
+    if (!claims) {
+      log::error("openid-connect: the access token cannot be renewed: {}", claims.error().what);
+      co_return Outcome{Renewal::refused, {}};
+    }
+  }
+  co_return Outcome{Renewal::fresh, std::move(*tokens)};
+}
+
+async::Task<> OpenidProvider::renew_alone(std::string refresh_token, CacheTurns::Ticket ticket) {
+  auto asking = fresh_tokens(refresh_token);
+  auto outcome = co_await asking;
+  renewals_->put(refresh_token, std::move(outcome), worker_.loop.now());
+  ticket.settle(CacheTurns::Outcome::stored);
+}
+
+async::Task<OpenidRenewals::Outcome> OpenidProvider::renew(std::string refresh_token) {
+  constexpr int turns_max = 3;  // of others, whose worker ended meanwhile
+  const Instant deadline = worker_.loop.now() + turns_max * config_->patience();
+  for (int turn = 0; turn < turns_max; ++turn) {
+    if (auto known = renewals_->find(refresh_token, worker_.loop.now())) co_return std::move(*known);
+    CacheTurns::Ticket ticket;
+    if (renewals_->turns().take(refresh_token, ticket)) {
+      auto known = renewals_->find(refresh_token, worker_.loop.now());  // between the look and the turn
+      if (known) co_return std::move(*known);
+      std::erase_if(renewing_, [](const auto& child) { return child->ended(); });
+      renewing_.push_back(std::make_unique<async::Child>());
+      renewing_.back()->start(renew_alone(refresh_token, std::move(ticket)));
+    }
+    auto waiting = renewals_->turns().wait(worker_.loop, refresh_token, deadline);
+    const auto told = co_await waiting;
+    if (!told) break;
+  }
+  if (auto known = renewals_->find(refresh_token, worker_.loop.now())) co_return std::move(*known);
+  co_return OpenidRenewals::Outcome();
 }
 
 async::Task<Claims> OpenidProvider::userinfo(std::string access_token) {

@@ -6,10 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "async/child.h"
 #include "base/aging_cache.h"
 #include "plugin/jwk_set.h"
 #include "plugin/openid_config.h"
+#include "plugin/openid_renewal.h"
 #include "plugin/outbound.h"
 
 namespace sluice::plugin {
@@ -17,8 +20,8 @@ namespace sluice::plugin {
 class OpenidProvider final : public Local {
  public:
   explicit OpenidProvider(Worker& worker) : worker_(worker), redis_(worker) {}
-  // Once, before anything else. The config outlives it.
-  void set_up(const OpenidConfig& config);
+  // Once, before anything else. Config and renewals outlive it.
+  void set_up(const OpenidConfig& config, OpenidRenewals& renewals);
   bool is_set_up() const { return config_ != nullptr; }
   Redis& redis() { return redis_; }
 
@@ -37,6 +40,9 @@ class OpenidProvider final : public Local {
   // An answer that is JSON and 200. `arguments` gain the client's credentials.
   async::Task<Result<json::Value>> post(std::string url, OutboundFields arguments, ClientAuth method);
   async::Task<Result<json::Value>> userinfo(std::string access_token);
+  // What the token endpoint gives for a refresh token, asked once for all who want it. It goes on when the
+  // client that wanted it is gone: the token would be used up, and nobody would have the new one.
+  async::Task<OpenidRenewals::Outcome> renew(std::string refresh_token);
   // Claims of an ID token that came from the provider itself (OpenID Connect Core §3.1.3.7).
   async::Task<Result<json::Value>> check_id_token(std::string token, std::string nonce);
 
@@ -48,6 +54,10 @@ class OpenidProvider final : public Local {
   std::int64_t now() const { return worker_.loop.wall() / 1'000'000'000; }
   async::Task<Result<json::Value>> get(std::string url, std::string access_token);
   async::Task<Result<std::shared_ptr<const JwkSet>>> keys(std::string key_id);
+  async::Task<Result<OutboundReply>> ask_by_post(std::string url, OutboundFields arguments,
+                                                 ClientAuth method);
+  async::Task<> renew_alone(std::string refresh_token, CacheTurns::Ticket ticket);
+  async::Task<OpenidRenewals::Outcome> fresh_tokens(std::string refresh_token);
   async::Task<Result<bool>> is_signed(const Jwt& token);
   Result<std::string> assertion(std::string_view audience, ClientAuth method) const;
   Result<> authenticate(Outbound& request, OutboundFields& arguments, ClientAuth method) const;
@@ -55,6 +65,7 @@ class OpenidProvider final : public Local {
   Worker& worker_;
   Redis redis_;
   const OpenidConfig* config_ = nullptr;
+  OpenidRenewals* renewals_ = nullptr;
   PublicKey public_key_;
   Known known_;
   Instant known_until_{}, away_until_{};
@@ -63,6 +74,7 @@ class OpenidProvider final : public Local {
   Instant keys_until_{}, keys_again_{};
   static constexpr std::size_t held_max = 4096;
   AgingCache<Held> held_{held_max};
+  std::vector<std::unique_ptr<async::Child>> renewing_;  // last: they use the rest
 };
 
 }  // namespace sluice::plugin

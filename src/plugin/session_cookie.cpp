@@ -240,6 +240,22 @@ async::Task<std::vector<std::string>> SessionCookies::end(Exchange& x, Redis& re
   co_return fields;
 }
 
+async::Task<Result<bool>> SessionCookies::claim(Redis& redis, std::string id, Duration life) const {
+  const std::string key = redis_key(id) + ":claimed";
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(life).count();
+  auto asking = redis.ask(key, {"SET", key, "1", "NX", "PX", std::to_string(milliseconds)});
+  const auto reply = co_await asking;
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return reply->kind == RedisValue::Kind::status;  // nil: it is there
+}
+
+async::Task<> SessionCookies::release(Redis& redis, std::string id) const {
+  const std::string key = redis_key(id) + ":claimed";
+  auto asking = redis.ask(key, {"DEL", key});
+  const auto gone = co_await asking;
+  if (!gone) log::info("a session stays claimed until that ends by itself: {}", gone.error().what);
+}
+
 // An empty value takes the cookie away.
 std::string SessionCookies::cookie(Exchange& x, std::size_t piece, std::string_view value) const {
   std::string field = name_of(piece) + "=" + std::string(value) + "; Path=" + config_.cookie_path;

@@ -69,6 +69,10 @@ class SessionCookies {
   async::Task<Result<std::vector<std::string>>> write(Exchange& x, Redis& redis, Session session) const;
   // Those that take it away.
   async::Task<std::vector<std::string>> end(Exchange& x, Redis& redis, std::string id) const;
+  // Whether nobody else changes that session in Redis at the moment; the right to do so is this caller's for
+  // so long, or until it is released.
+  async::Task<Result<bool>> claim(Redis& redis, std::string id, Duration life) const;
+  async::Task<> release(Redis& redis, std::string id) const;
   // The upstream does not see them.
   void hide(Exchange& x) const;
 

@@ -19,6 +19,7 @@ class FakeWorker final : public Worker {
   using Worker::Worker;
   async::Task<Result<OutboundReply>> ask(Outbound request) override {
     asked.push_back(request);
+    if (delay > Duration{}) return answer_later(std::move(request));
     return answer ? answer(asked.back())
                   : Result<OutboundReply>(fail(ErrorKind::refused, "this worker asks nobody"));
   }
@@ -31,8 +32,16 @@ class FakeWorker final : public Worker {
         fail(ErrorKind::refused, "this worker connects to nobody"));
   }
   std::vector<Outbound> asked;
+  Duration delay{};  // before `answer` is asked
   std::function<Result<OutboundReply>(const Outbound&)> answer;
   std::function<Result<std::unique_ptr<net::Stream>>(const ConnectTo&)> connecting;
+
+ private:
+  async::Task<Result<OutboundReply>> answer_later(Outbound request) {
+    auto waiting = loop.sleep(delay);
+    co_await waiting;
+    co_return answer(request);
+  }
 };
 
 class FakeConfig final : public ConfigView {
@@ -73,9 +82,22 @@ inline std::string problem_of(const PluginType& type, std::string_view config) {
   return made == nullptr && problem.empty() ? "refused without a word" : problem;
 }
 
+// Stands still until told otherwise; its wall time may be set, as an operator or a time server does.
+class BenchClock final : public Clock {
+ public:
+  Instant now() const override { return steady_.now(); }
+  std::int64_t wall() const override { return steady_.wall() + jumped_.count(); }
+  void advance(Duration by) { steady_.advance(by); }
+  void jump(Duration by) { jumped_ += by; }
+
+ private:
+  ManualClock steady_;
+  Duration jumped_{};
+};
+
 // A worker, its loop and its clock; exchanges are made on it.
 struct Bench {
-  ManualClock clock;
+  BenchClock clock;
   async::Loop loop{clock};
   FakeWorker worker{loop, 0};
   FakeConfig config;
@@ -93,6 +115,11 @@ struct Bench {
   void pass(Duration time) {
     clock.advance(time);
     settle();
+  }
+  // The wall clock is set, time goes on as it did; a loop notices within a second.
+  void jump(Duration by) {
+    clock.jump(by);
+    pass(2s);
   }
   template <class T>
   T wait(async::Task<T> task) {

@@ -22,6 +22,7 @@ using plugin::Exchange;
 using plugin::OpenidConfig;
 using plugin::OpenidProvider;
 using plugin::OutboundFields;
+using plugin::Renewal;
 using plugin::UnauthAction;
 using plugin::Verdict;
 using plugin::VerdictTask;
@@ -94,7 +95,7 @@ class OpenidConnect final : public plugin::Plugin {
 
   VerdictTask rewrite(Exchange& x) const override {
     auto& provider = x.local<OpenidProvider>(*this);
-    if (!provider.is_set_up()) provider.set_up(config_);
+    if (!provider.is_set_up()) provider.set_up(config_, *renewals_);
     auto& headers = x.request.headers;
     const std::string_view own_token = headers.get("X-Access-Token");
     for (const std::string_view name : headers_made) headers.remove(name);
@@ -102,7 +103,8 @@ class OpenidConnect final : public plugin::Plugin {
     std::string_view token = own_token;
     if (const auto* field = headers.find(http::HeaderId::authorization)) {
       const std::size_t blank = field->value.find(' ');
-      if (blank == std::string_view::npos) return bad_request();
+      if (blank == std::string_view::npos || headers.repeated(http::HeaderId::authorization))
+        return bad_request();
       const bool bearer = equals_ignoring_case(field->value.substr(0, blank), "bearer");
       token = bearer ? trim(field->value.substr(blank + 1)) : std::string_view();
     }
@@ -193,19 +195,22 @@ class OpenidConnect final : public plugin::Plugin {
   }
 
   VerdictTask known(Exchange& x, OpenidProvider& provider, Session session) const {
-    bool changed = session.stale;
+    bool changed = session.stale, claimed = false;
     const std::int64_t over = whole(session.data, "expires");
     if (config_.renew_access_token_on_expiry && over > 0 &&
         over - config_.access_token_expires_leeway <= now(x)) {
-      auto renewing = renew(x, provider, std::move(session));
+      auto renewing = plugin::renew(x, config_, *cookies_, provider, std::move(session));
       auto renewed = co_await renewing;
-      if (!renewed) {
+      session = std::move(renewed.session);
+      claimed = renewed.claimed;
+      const bool holds = over > now(x);  // it is only about to end
+      if (renewed.what == Renewal::away && !holds) co_return plugin::reply(503);
+      if (renewed.what == Renewal::refused && !holds) {
         auto asking = stranger(x, provider, Session());
         auto verdict = co_await asking;
         co_return verdict;
       }
-      session = std::move(*renewed);
-      changed = true;
+      changed = changed || renewed.what == Renewal::fresh;
     }
     const std::int64_t interval = config_.refresh_session_interval;
     const bool asked_again = interval > 0 && whole(session.data, "at") + interval < now(x);
@@ -219,8 +224,13 @@ class OpenidConnect final : public plugin::Plugin {
     if (auto verdict = refuse_user(session.data); verdict != nullptr) co_return verdict;
     tell_user(x, session.data);
     if (changed) {
+      const std::string id = session.id;
       auto writing = cookies_->write(x, provider.redis(), std::move(session));
       auto written = co_await writing;
+      if (claimed) {
+        auto releasing = cookies_->release(provider.redis(), id);
+        co_await releasing;
+      }
       if (written) x.state<Kept>(*this).cookies = std::move(*written);
       else log::error("openid-connect: the session cannot be kept: {}", written.error().what);
     }
@@ -384,7 +394,7 @@ class OpenidConnect final : public plugin::Plugin {
     const auto claims = co_await checking;
     if (!claims) co_return failed("no login", claims.error());
     Session fresh;
-    take_tokens(x, fresh, *tokens);
+    plugin::take_tokens(config_, fresh.data, *tokens, now(x));
     fresh.data.set("in", true);
     fresh.data.set("at", now(x));
     if (config_.force_reauthorize) fresh.data.set("fresh", true);
@@ -404,46 +414,6 @@ class OpenidConnect final : public plugin::Plugin {
     const auto written = co_await writing;
     if (!written) co_return failed("the session cannot be kept", written.error());
     co_return go_to(std::string(login.text("u")), *written);
-  }
-
-  void take_tokens(const Exchange& x, Session& session, const Value& tokens) const {
-    for (const auto& [from, to] : {std::pair{"access_token", "access"},
-                                   {"refresh_token", "refresh"},
-                                   {"id_token", "id"},
-                                   {"scope", "scope"}})
-      if (const auto text = tokens.text(from); !text.empty()) session.data.set(to, text);
-    std::int64_t life = whole(tokens, "expires_in");
-    if (life <= 0) life = config_.access_token_expires_in;
-    if (life > 0) session.data.set("expires", now(x) + life);
-    else session.data.erase("expires");
-  }
-
-  // A new access token; nothing when the user has to log in again.
-  async::Task<std::optional<Session>> renew(Exchange& x, OpenidProvider& provider, Session session) const {
-    using Renewed = std::optional<Session>;
-    const std::string refresh(session.data.text("refresh"));
-    if (refresh.empty()) co_return Renewed();
-    auto discovering = provider.discovery();
-    const auto found = co_await discovering;
-    if (!found) co_return Renewed();
-    auto asking =
-        provider.post((*found)->token_endpoint,
-                      {{"grant_type", "refresh_token"}, {"refresh_token", refresh}, {"scope", config_.scope}},
-                      config_.token_endpoint_auth_method);
-    const auto tokens = co_await asking;
-    if (!tokens || tokens->text("access_token").empty()) {
-      log::warn("openid-connect: the access token cannot be renewed: {}",
-                tokens ? "the provider sends none" : tokens.error().what);
-      co_return Renewed();
-    }
-    if (const std::string id(tokens->text("id_token")); !id.empty()) {
-      auto checking = provider.check_id_token(id, "");
-      const auto claims = co_await checking;
-      if (!claims || claims->text("sub") != plugin::claims_of(session.data.text("id")).text("sub"))
-        co_return Renewed();
-    }
-    take_tokens(x, session, *tokens);
-    co_return Renewed(std::move(session));
   }
 
   VerdictTask log_out(Exchange& x, OpenidProvider& provider, Session session) const {
@@ -482,6 +452,7 @@ class OpenidConnect final : public plugin::Plugin {
   Config config_;
   std::optional<plugin::SessionCookies> cookies_;  // without bearer_only
   plugin::OpenidClaims wanted_;
+  std::unique_ptr<plugin::OpenidRenewals> renewals_ = std::make_unique<plugin::OpenidRenewals>();
   std::string redirect_path_;  // "": depends on the request
 };
 

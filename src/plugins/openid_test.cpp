@@ -2,6 +2,9 @@
 // openid-connect over a provider that the test plays: the code flow, forged answers, tokens, bad weather.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "async/child.h"
 #include "base/digest.h"
 #include "base/private_key.h"
 #include "base/text.h"
@@ -111,10 +114,32 @@ class Login : public ::testing::Test {
     return ask("/back?code=c&state=" + argument("state"));
   }
 
+  std::ptrdiff_t renewals() const {
+    return std::ranges::count_if(bench.worker.asked, [](const Outbound& asked) {
+      return asked.body.find("grant_type=refresh_token") != std::string::npos;
+    });
+  }
+
   Bench bench;
   Provider provider;
   std::unique_ptr<const plugin::Plugin> plugin;
   std::string cookie, location, user;
+};
+
+// A request that is under way.
+struct Asking {
+  Asking(Bench& bench, const plugin::Plugin& plugin, std::string_view cookie) : call(bench, "/page") {
+    call.header("Cookie", cookie);
+    child.start(ask(*this, plugin));
+  }
+  static async::Task<> ask(Asking& self, const plugin::Plugin& plugin) {
+    auto asking = plugin.rewrite(self.call.x);
+    const auto verdict = co_await asking;
+    self.status = verdict == nullptr ? 0 : verdict->status;
+  }
+  Call call;
+  int status = -1;
+  async::Child child;  // last: it uses the others
 };
 
 TEST_F(Login, ends_where_it_began) {
@@ -177,8 +202,64 @@ TEST_F(Login, is_renewed_or_begins_again) {
   bench.settle();
   provider.id.set("iat", wall + 61);
   EXPECT_EQ(ask("/page"), 0);
+  EXPECT_EQ(renewals(), 1);
+  EXPECT_EQ(ask("/page"), 0) << "the browser has not seen the new session yet";
+  EXPECT_EQ(renewals(), 1) << "a refresh token is used once";
+  bench.clock.advance(std::chrono::seconds(61));
+  bench.settle();
   provider.token_status = 400;
   EXPECT_EQ(ask("/page"), 302);
+}
+
+TEST_F(Login, is_renewed_once_for_all_who_ask) {
+  EXPECT_EQ(log_in(), 302);
+  bench.pass(std::chrono::seconds(61));
+  bench.worker.delay = 10ms;
+  std::vector<std::unique_ptr<Asking>> all;
+  for (int i = 0; i < 5; ++i) all.push_back(std::make_unique<Asking>(bench, *plugin, cookie));
+  bench.pass(5ms);
+  for (const auto& one : all) EXPECT_FALSE(one->child.ended());
+  all.erase(all.begin());  // whoever asked first goes away
+  bench.pass(10ms);
+  for (const auto& one : all) {
+    ASSERT_TRUE(one->child.ended());
+    EXPECT_EQ(one->status, 0);
+  }
+  EXPECT_EQ(renewals(), 1);
+}
+
+TEST_F(Login, follows_a_clock_that_jumps) {
+  EXPECT_EQ(log_in(), 302);
+  bench.jump(std::chrono::minutes(-10));
+  EXPECT_EQ(ask("/page"), 0) << "a session of the future";
+  bench.jump(std::chrono::minutes(10));
+  EXPECT_EQ(ask("/page"), 0);
+  bench.jump(std::chrono::hours(24));
+  EXPECT_EQ(ask("/page"), 302) << "a session of yesterday";
+}
+
+TEST_F(Login, outlives_a_provider_that_is_away) {
+  EXPECT_EQ(log_in(), 302);
+  bench.clock.advance(std::chrono::seconds(61));
+  bench.settle();
+  provider.down = true;
+  EXPECT_EQ(ask("/page"), 503) << "neither let through nor logged out";
+  provider.down = false;
+  bench.clock.advance(std::chrono::seconds(2));
+  bench.settle();
+  EXPECT_EQ(ask("/page"), 0);
+}
+
+TEST_F(Login, goes_on_with_a_token_that_still_holds) {
+  plugin = make(openid_connect, std::string(config.substr(0, config.size() - 1)) +
+                                    R"(, "access_token_expires_leeway": 30})");
+  EXPECT_EQ(log_in(), 302);
+  bench.clock.advance(std::chrono::seconds(40));
+  bench.settle();
+  provider.token_status = 400;
+  EXPECT_EQ(ask("/page"), 0);
+  provider.down = true;
+  EXPECT_EQ(ask("/page"), 0);
 }
 
 TEST_F(Login, waits_for_a_provider_that_is_down) {

@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -264,6 +265,57 @@ def test_an_access_token_is_renewed(story):
     again = lambda: browser.get(base + "/page", follow=False)
     eventually(lambda: again().told("X-Access-Token") != first, "the token is never renewed")
     check(again().status == 200, "the session ended with the token")
+
+
+def statuses_at_once(urls, cookies):
+    """Answers to requests that come together, all with the same cookies."""
+    found = []
+
+    def ask(url):
+        found.append(Browser().get(url, follow=False, headers={"Cookie": cookies}).status)
+
+    asking = [threading.Thread(target=ask, args=(url,)) for url in urls]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    return found
+
+
+def cookie_text(browser):
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies())
+
+
+def test_a_refresh_token_is_used_once(story):
+    _, provider, known, base = begin(story, flow(), ttl={"AccessToken": 2}, rotate=True)
+    browser = Browser()
+    token = browser.log_in(base + "/page").told("X-Access-Token")
+    old = cookie_text(browser)
+    active = lambda: provider.ask("/token/introspection", {"token": token}, known)["active"]
+    eventually(lambda: not active(), "the token is never over")
+    check(statuses_at_once([base + "/page"] * 12, old) == [200] * 12, "somebody was logged out")
+    check(statuses_at_once([base + "/page"] * 4, old) == [200] * 4, "the old session is of no use")
+    check(browser.get(base + "/page", follow=False).status == 200, "the session ended")
+
+
+def test_gateways_renew_a_session_in_redis_in_turn(story):
+    from redis_peer import Redis
+
+    redis = story.add(Redis())
+    session = {"secret": SECRET, "storage": "redis", "redis": {"port": redis.port}}
+    gateway, provider, known, base = begin(
+        story, flow(session=session), ttl={"AccessToken": 2}, rotate=True
+    )
+    other = story.gateway()
+    put_plugin(other, node_of(gateway), setting(provider, known, **flow(session=session)))
+    elsewhere = f"http://127.0.0.1:{other.ports['data']}"
+    browser = Browser()
+    token = browser.log_in(base + "/page").told("X-Access-Token")
+    cookies = cookie_text(browser)
+    active = lambda: provider.ask("/token/introspection", {"token": token}, known)["active"]
+    eventually(lambda: not active(), "the token is never over")
+    urls = [base + "/page", elsewhere + "/page"] * 6
+    check(statuses_at_once(urls, cookies) == [200] * 12, "somebody was logged out")
 
 
 def test_a_session_in_redis(story):

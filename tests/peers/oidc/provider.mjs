@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An OpenID provider for oidc_peer.py: provider.mjs PORT, with {"clients": …, "ttl": …} in OIDC_SETUP. Its
+// An OpenID provider for oidc_peer.py: provider.mjs PORT, with {"clients": …, "ttl": …, "rotate": true} in OIDC_SETUP. Its
 // keys are its own every time, so a restart rotates them. Anybody may log in, with any password.
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
@@ -33,6 +33,7 @@ const provider = new Provider(issuer, {
   ttl: { AccessToken: 600, ClientCredentials: 600, IdToken: 3600, Interaction: 600, Session: 3600, Grant: 3600,
          RefreshToken: 3600, ...setup.ttl },
   issueRefreshToken: async () => true,
+  rotateRefreshToken: Boolean(setup.rotate),
   features: {
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
