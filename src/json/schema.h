@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "json/value.h"
@@ -27,9 +28,14 @@ class Schema {
   // when it holds. Members that are absent and have a default get it.
   std::optional<std::string> check(Value& value) const;
 
+  // The members of an object on which alone the answer of `check` depends, so that nobody has to gather the
+  // others; nothing when it may depend on any. Sorted, once each.
+  std::optional<std::vector<std::string>> members_asked() const;
+
  private:
   friend class SchemaCompiler;
   friend class SchemaCheck;
+  friend class SchemaMembers;
   struct Node;
   Schema() = default;
   std::shared_ptr<const std::deque<Node>> nodes_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <set>
+#include <span>
 
 #include "base/text.h"
 #include "json/schema_node.h"
@@ -249,6 +251,45 @@ Result<Schema> Schema::compile(const Value& document) {
   } catch (const SchemaProblem& problem) {
     return fail(ErrorKind::protocol, problem.what);
   }
+}
+
+// The names a schema asks an object for.
+class SchemaMembers {
+ public:
+  using Node = Schema::Node;
+
+  // False when it may ask for any.
+  bool gather(const Node& asked) {
+    if (!seen_.insert(&asked).second) return true;
+    if (asked.target != nullptr) return gather(*asked.target);
+    if (asked.one_of_values || !asked.pattern_properties.empty() || asked.additional_properties != nullptr ||
+        asked.property_names != nullptr || asked.properties_least || asked.properties_most)
+      return false;
+    names.insert(asked.required.begin(), asked.required.end());
+    for (const auto& [name, node] : asked.properties) names.insert(name);
+    for (const auto& dependency : asked.dependencies) {
+      names.insert(dependency.name);
+      names.insert(dependency.required.begin(), dependency.required.end());
+      if (dependency.schema != nullptr && !gather(*dependency.schema)) return false;
+    }
+    const Node* single[]{asked.none_of, asked.condition, asked.consequence, asked.alternative};
+    return all(asked.all_of) && all(asked.any_of) && all(asked.one_of) && all(single);
+  }
+
+  std::set<std::string> names;
+
+ private:
+  bool all(std::span<const Node* const> nodes) {
+    return std::ranges::all_of(nodes, [this](const Node* node) { return node == nullptr || gather(*node); });
+  }
+
+  std::set<const Node*> seen_;
+};
+
+std::optional<std::vector<std::string>> Schema::members_asked() const {
+  SchemaMembers members;
+  if (!members.gather(*root_)) return std::nullopt;
+  return std::vector<std::string>(members.names.begin(), members.names.end());
 }
 
 }  // namespace sluice::json

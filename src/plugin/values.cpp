@@ -44,6 +44,24 @@ Value headers_value(const http::Headers& headers) {
   return all.take();
 }
 
+Value headers_value(const http::Headers& headers, std::span<const std::string> names) {
+  json::Object object;
+  for (const auto& name : names) {
+    Value value;
+    for (const auto& field : headers) {
+      if (!equals_ignoring_case(field.name, name)) continue;
+      if (value.is_null()) {
+        value = Value(field.value);
+      } else {
+        if (!value.is_array()) value = Value::array({value});
+        value.push_back(Value(field.value));
+      }
+    }
+    if (!value.is_null()) object.append(name, std::move(value));
+  }
+  return Value(std::move(object));
+}
+
 Value arguments_value(std::string_view query, std::size_t arguments_max) {
   Collected all;
   std::size_t count = 0;

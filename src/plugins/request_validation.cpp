@@ -14,21 +14,46 @@ using json::Schema;
 using json::Value;
 using plugin::Exchange;
 
-// Names of header fields have no case: the schema's are compared in lower case.
-Value with_lower_names(const Value& schema) {
-  Value out = schema;
-  if (Value* properties = out.find("properties"); properties != nullptr && properties->is_object()) {
-    Value lower = Value::object();
-    for (const auto& [name, member] : properties->as_object()) lower.set(lowered(name), member);
-    *properties = std::move(lower);
-  }
-  if (Value* required = out.find("required"); required != nullptr && required->is_array()) {
-    for (Value& name : required->as_array()) {
-      if (name.is_string()) name = lowered(name.as_string());
-    }
-  }
-  return out;
+Value lower_members(const Value& object) {
+  Value lower = Value::object();
+  for (const auto& [name, member] : object.as_object()) lower.set(lowered(name), member);
+  return lower;
 }
+
+void lower_names(Value& list) {
+  if (!list.is_array()) return;
+  for (Value& name : list.as_array())
+    if (name.is_string()) name = lowered(name.as_string());
+}
+
+// Names of header fields have no case: the schema's are compared in lower case, wherever it speaks of the
+// header as a whole.
+void lower_field_names(Value& schema) {
+  if (!schema.is_object()) return;
+  for (auto& [keyword, said] : schema.as_object()) {
+    if (keyword == "required") lower_names(said);
+    if ((keyword == "properties" || keyword == "dependencies") && said.is_object())
+      said = lower_members(said);
+    if (keyword == "dependencies" && said.is_object()) {
+      for (auto& [name, wanted] : said.as_object()) {
+        lower_names(wanted);
+        lower_field_names(wanted);
+      }
+    }
+    for (const std::string_view one : {"not", "if", "then", "else"})
+      if (keyword == one) lower_field_names(said);
+    for (const std::string_view many : {"allOf", "anyOf", "oneOf"})
+      if (keyword == many && said.is_array())
+        for (Value& one : said.as_array()) lower_field_names(one);
+  }
+}
+
+Value of_fields(Value schema) {
+  lower_field_names(schema);
+  return schema;
+}
+
+constexpr std::size_t fields_asked_max = 16;  // for more it is cheaper to gather all fields
 
 }  // namespace
 
@@ -54,7 +79,7 @@ class RequestValidation final : public plugin::Plugin {
       field.at_least_one_of({"header_schema", "body_schema"});
       field.open();
       if (!field.reading()) return;
-      check_schema(field, "header_schema", header_schema);
+      check_schema(field, "header_schema", of_fields(header_schema));
       check_schema(field, "body_schema", body_schema);
     }
 
@@ -67,14 +92,18 @@ class RequestValidation final : public plugin::Plugin {
   };
 
   explicit RequestValidation(Config config) : config_(std::move(config)) {
-    if (config_.header_schema.is_object())
-      header_ = *Schema::compile(with_lower_names(config_.header_schema));
+    if (config_.header_schema.is_object()) {
+      header_ = *Schema::compile(of_fields(config_.header_schema));
+      fields_asked_ = header_->members_asked();
+      if (fields_asked_ && fields_asked_->size() > fields_asked_max) fields_asked_.reset();
+    }
     if (config_.body_schema.is_object()) body_ = *Schema::compile(config_.body_schema);
   }
 
   plugin::VerdictTask rewrite(Exchange& x) const override {
     if (header_) {
-      Value headers = plugin::headers_value(x.request.headers);
+      Value headers = fields_asked_ ? plugin::headers_value(x.request.headers, *fields_asked_)
+                                    : plugin::headers_value(x.request.headers);
       if (const auto wrong = header_->check(headers)) return refuse(*wrong);
     }
     if (!body_) return plugin::pass();
@@ -105,6 +134,7 @@ class RequestValidation final : public plugin::Plugin {
 
   Config config_;
   std::optional<Schema> header_, body_;
+  std::optional<std::vector<std::string>> fields_asked_;  // by header_schema; nothing: any
 };
 
 extern constexpr plugin::PluginType request_validation = plugin::plugin<RequestValidation>({
