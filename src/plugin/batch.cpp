@@ -8,6 +8,11 @@
 
 namespace sluice::plugin {
 
+namespace {
+constexpr Duration pause_least = 100ms;  // a server that is down is not asked without end
+constexpr std::int64_t seconds_max = 365 * 86400;  // longer is for ever
+}  // namespace
+
 void BatchConfig::describe(json::Fields& field, std::string_view default_name) {
   if (name.empty()) name = default_name;
   field("name", name, "What the error log calls this logger.");
@@ -19,7 +24,7 @@ void BatchConfig::describe(json::Fields& field, std::string_view default_name) {
   field("max_retry_count", max_retry_count,
         "How often a batch that failed is tried again; then it is dropped.")
       .at_least(0);
-  field("retry_delay", retry_delay, "Seconds before it is tried again.").at_least(0);
+  field("retry_delay", retry_delay, "Seconds before it is tried again; 0: a tenth of one.").at_least(0);
 }
 
 Batch::Batch(Worker& worker)
@@ -27,6 +32,8 @@ Batch::Batch(Worker& worker)
 
 void Batch::set_up(const BatchConfig& config, Send send) {
   config_ = config;
+  for (auto* seconds : {&config_.inactive_timeout, &config_.buffer_duration, &config_.retry_delay})
+    *seconds = std::min(*seconds, seconds_max);
   send_ = std::move(send);
 }
 
@@ -87,7 +94,7 @@ async::Task<> Batch::deliver(std::vector<std::string> entries) {
       drop(entries.size(), "max_retry_count is reached");
       break;
     }
-    co_await worker_.loop.sleep(std::chrono::seconds(config_.retry_delay));
+    co_await worker_.loop.sleep(std::max<Duration>(std::chrono::seconds(config_.retry_delay), pause_least));
   }
   pending_ -= entries.size();
   for (const std::string& entry : entries) pending_bytes_ -= entry.size();

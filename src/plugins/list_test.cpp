@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-#include "base/random.h"
+#include "plugin/config_mutator.h"
 #include "plugin/testing.h"
 
 namespace sluice::plugins {
@@ -16,6 +16,7 @@ namespace {
 using json::Value;
 using plugin::ConfigType;
 using plugin::PluginType;
+using plugin::testing::Mutator;
 
 class EveryPlugin : public testing::TestWithParam<const PluginType*> {
  protected:
@@ -109,77 +110,6 @@ TEST_P(EveryPlugin, refuses_unknown_fields_or_warns) {
   EXPECT_EQ(taken, !closed);
   EXPECT_EQ(findings.warnings.size(), closed ? 0U : 1U);
 }
-
-// Changes a config at random: values, members, items.
-class Mutator {
- public:
-  explicit Mutator(std::uint64_t seed) : random_(seed) {}
-
-  void change(Value& value, const Value& schema) {
-    const auto* properties = schema.find("properties");
-    if (value.is_object() && properties != nullptr && roll(2) == 0) {
-      const auto& members = properties->as_object();
-      if (members.empty()) return;
-      const auto& [name, member] = *(members.begin() + static_cast<std::ptrdiff_t>(roll(members.size())));
-      Value* inner = value.find(name);
-      if (roll(8) == 0) value.erase(name);
-      else if (inner != nullptr && roll(2) == 0) change(*inner, member);
-      else value.set(name, pick(member));
-    } else if (value.is_array() && !value.as_array().empty() && roll(2) == 0) {
-      const auto* items = schema.find("items");
-      change(value.as_array()[roll(value.as_array().size())], items == nullptr ? schema : *items);
-    } else {
-      value = pick(schema);
-    }
-  }
-
- private:
-  std::size_t roll(std::size_t sides) { return static_cast<std::size_t>(random_.next() % sides); }
-
-  Value pick(const Value& schema) {
-    const auto* names = schema.find("enum");
-    if (names != nullptr && roll(2) == 0) return names->as_array()[roll(names->as_array().size())];
-    const auto kind = schema.text("type");
-    if (kind == "array" && roll(2) == 0) {
-      const auto* items = schema.find("items");
-      return Value::array({items == nullptr ? Value("$uri") : pick(*items), "$uri", "$1"});
-    }
-    if (kind == "boolean" && roll(2) == 0) return roll(2) == 0;
-    const Value values[] = {nullptr,
-                            true,
-                            0,
-                            1,
-                            -1,
-                            7,
-                            1.5,
-                            1e308,
-                            INT64_MAX,
-                            INT64_MIN,
-                            "",
-                            "a",
-                            "$uri",
-                            "${arg_x ?? 1}",
-                            "${",
-                            "**",
-                            "http://127.0.0.1:1/",
-                            "a,b",
-                            "^/(.*)",
-                            "(",
-                            "/$1",
-                            std::string(5000, 'a'),
-                            std::string("\r\n\0", 3),
-                            "10.0.0.0/8",
-                            "::/0",
-                            Value::array(),
-                            Value::object(),
-                            Value::object({{"set", Value::object({{"A", "$uri"}})}}),
-                            Value::array({Value::array({"uri", "==", "/"})}),
-                            Value::object({{"A", "$uri"}})};
-    return values[roll(std::size(values))];
-  }
-
-  Random random_;
-};
 
 // A plugin that was made does its work on a request.
 void run(plugin::testing::Bench& bench, const plugin::Plugin& plugin) {
