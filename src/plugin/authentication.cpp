@@ -22,6 +22,9 @@ Authentication::Authentication(std::string_view plugin, std::string_view scheme,
       challenge_(std::string(scheme) + " realm=\"" + config.realm + "\"") {}
 
 Verdict Authentication::conclude(Exchange& x, const Identity& found) const {
+  // The upstream may believe another one than was looked at here.
+  if (x.request.headers.repeated(http::HeaderId::authorization))
+    return refuse("more than one Authorization in request");
   if (found.consumer != nullptr) {
     x.authenticate(*found.consumer);
     return pass();

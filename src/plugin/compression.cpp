@@ -116,6 +116,9 @@ bool Compression::applies(const Exchange& x) const {
       response.status == 204 || response.status == 206 || response.status == 304)
     return false;
   if (headers.has(HeaderId::content_encoding) || x.request.minor_version < minor_version_) return false;
+  if (headers.has(HeaderId::cache_control) &&
+      contains_ignoring_case(*headers.joined("Cache-Control"), "no-transform"))
+    return false;  // RFC 9110 §7.7
   const std::string_view type = headers.get(HeaderId::content_type);
   if (type.empty() || (!any_type_ && !types_.contains(lowered(trim(type.substr(0, type.find(';')))))))
     return false;

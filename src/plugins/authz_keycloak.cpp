@@ -118,6 +118,8 @@ class AuthzKeycloak final : public plugin::Plugin {
     if (wants_token(x)) return grant_by_password(x);
     const auto* field = x.request.headers.find(http::HeaderId::authorization);
     if (field == nullptr) return plugin::reply_message(401, "Missing JWT token in request");
+    if (x.request.headers.repeated(http::HeaderId::authorization))
+      return plugin::reply_message(401, "more than one Authorization in request");
     const bool bearer = starts_with_ignoring_case(field->value, "bearer ");
     return evaluate(x, (bearer ? "" : "Bearer ") + std::string(field->value));
   }
@@ -262,7 +264,8 @@ class AuthzKeycloak final : public plugin::Plugin {
     auto asking = x.worker.ask(std::move(request));
     const auto answer = co_await asking;
     if (!answer) co_return unavailable(answer.error());
-    if (answer->status < 400) co_return plugin::pass();
+    if (answer->status < 300) co_return plugin::pass();  // a redirect is no permission
+    if (answer->status < 400) co_return denied(403, answer->body);
     if (answer->status != 401 && answer->status != 403)
       log::error("authz-keycloak: {} answered {}", known.token_endpoint, answer->status);
     co_return denied(answer->status, answer->body);
