@@ -130,6 +130,24 @@ TEST(JwtAuth, knows_consumers) {
   }
 }
 
+TEST(JwtAuth, follows_a_clock_that_jumps) {
+  AuthBench bench(jwt_auth);
+  ASSERT_EQ(bench.add("jack", R"x({"key": "k", "secret": "secret"})x"), "");
+  const auto plugin = make(jwt_auth, "{}");
+  const auto judged = [&] {
+    const std::string target = "/?jwt=" + jwt(R"({"key":"k","nbf":1700000000,"exp":1700008000})");
+    Call call(bench, target);
+    return bench.judge(*plugin, call);
+  };
+  EXPECT_EQ(judged(), "jack");
+  bench.jump(std::chrono::hours(2));
+  EXPECT_EQ(judged(), "failed to verify jwt") << "the cache holds what is over";
+  bench.jump(std::chrono::hours(-1));
+  EXPECT_EQ(judged(), "jack");
+  bench.jump(std::chrono::hours(-3));
+  EXPECT_EQ(judged(), "failed to verify jwt") << "not yet";
+}
+
 TEST(JwtAuth, a_token_that_was_good_is_judged_again) {
   AuthBench bench(jwt_auth);
   ASSERT_EQ(bench.add("jack", R"x({"key": "k", "secret": "secret"})x"), "");

@@ -47,6 +47,20 @@ TEST(LimitCount, counts_and_tells) {
   EXPECT_EQ(ask(bench, *plugin).status, 0);
 }
 
+TEST(LimitCount, does_not_look_at_the_wall_clock) {
+  for (const char* type : {"fixed", "sliding"}) {
+    Bench bench;
+    const auto plugin =
+        make(limit_count, std::string(R"({"count": 1, "time_window": 600, "window_type": ")") + type + "\"}");
+    EXPECT_EQ(ask(bench, *plugin).status, 0);
+    bench.jump(std::chrono::hours(24));
+    EXPECT_EQ(ask(bench, *plugin).status, 503) << "a window ended early";
+    bench.jump(std::chrono::hours(-48));
+    bench.pass(std::chrono::seconds(1201));
+    EXPECT_EQ(ask(bench, *plugin).status, 0) << "a window never ends";
+  }
+}
+
 TEST(LimitCount, keys) {
   const struct {
     const char* config;

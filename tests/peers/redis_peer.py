@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -176,6 +177,55 @@ def test_redis_goes_and_comes_back(story):
     eventually(lambda: get(node, "/closed").status == 200, "counts again")
 
 
+def limits(redis, **more):
+    """A limit of each plugin that counts in Redis."""
+    where = {"policy": "redis", "redis_host": "127.0.0.1", "redis_port": redis.port, **more}
+    key = {"key": "remote_addr", "rejected_code": 429}
+    return {
+        "limit-count": {"count": 1000, "time_window": 600, **key, **where},
+        "limit-req": {"rate": 1000, "burst": 1000, "nodelay": True, **key, **where},
+        "limit-conn": {"conn": 100, "burst": 0, "default_conn_delay": 0.1, **key, **where},
+    }
+
+
+def test_every_limit_fails_closed_or_open(story):
+    redis = story.add(Redis())
+    node = story.gateway()
+    for number, (name, config) in enumerate(limits(redis, redis_timeout=300).items()):
+        route(story, node, 2 * number, f"/closed/{name}", {name: config})
+        route(story, node, 2 * number + 1, f"/open/{name}", {name: {**config, "allow_degradation": True}})
+
+    def answers(status):
+        for name in limits(redis):
+            answer = get(node, f"/closed/{name}")
+            check(answer.status == status, f"{name} closed: {answer.brief()}")
+            check(get(node, f"/open/{name}").status == 200, f"{name} open")
+
+    answers(200)
+    redis.ask("ACL", "SETUSER", "default", "-@scripting")  # now it answers with an error
+    answers(500)
+    redis.ask("ACL", "SETUSER", "default", "+@scripting")
+    answers(200)
+    redis.process.send_signal(signal.SIGSTOP)  # slow without end
+    answers(500)
+    redis.process.send_signal(signal.SIGCONT)
+    for name in limits(redis):
+        eventually(lambda name=name: get(node, f"/closed/{name}").status == 200, f"{name} counts again")
+    redis.kill()
+    answers(500)
+
+
+def test_a_redis_that_speaks_nonsense_is_an_error(story):
+    nonsense = story.upstream(kind="garbage")
+    node = story.gateway()
+    port = int(nonsense.address.rsplit(":", 1)[1])
+    config = {**COUNT, "redis_host": "127.0.0.1", "redis_port": port, "redis_timeout": 500}
+    route(story, node, 1, "/closed", {"limit-count": config})
+    route(story, node, 2, "/open", {"limit-count": {**config, "allow_degradation": True}})
+    check(get(node, "/closed").status == 500, "not counted, not let through")
+    check(get(node, "/open").status == 200, "not counted, let through")
+
+
 def test_a_redis_that_hangs_costs_the_timeout(story):
     redis = story.add(Redis())
     node = story.gateway()
@@ -193,13 +243,38 @@ def test_sentinels_name_the_master(story):
     sentinel = story.add(Redis(text + "sentinel failover-timeout m 2000\n", sentinel=True))
     eventually(lambda: "slave" in sentinel.ask("SENTINEL", "replicas", "m"), "the replica is not seen")
     node = story.gateway()
-    limit = {**COUNT, "count": 1000, "policy": "redis-sentinel", "redis_master_name": "m"}
+    limit = {**COUNT, "count": 100000000, "policy": "redis-sentinel", "redis_master_name": "m"}
     limit["redis_sentinels"] = [{"host": "127.0.0.1", "port": sentinel.port}]
     route(story, node, 1, "/a", {"limit-count": limit})
     check(get(node, "/a").status == 200, "counted at the master")
+    asking = [Asking(node, "/a") for _ in range(4)]  # requests are under way when it goes
     master.kill()
     eventually(lambda: get(node, "/a").status == 200, "counted at the new master", 60)
     check("role:master" in replica.ask("INFO", "replication"), "the replica took over")
+    for one in asking:
+        check(one.end() <= {200, 500} and one.slowest < 10, f"{one.statuses}, {one.slowest:.1f} s")
+        check(get(node, "/a").status == 200, "counted")
+
+
+class Asking(threading.Thread):
+    """Asks again and again until it is told to end."""
+
+    def __init__(self, node, path):
+        super().__init__(daemon=True)
+        self.node, self.path = node, path
+        self.ending, self.statuses, self.slowest = threading.Event(), set(), 0.0
+        self.start()
+
+    def run(self):
+        while not self.ending.is_set():
+            began = time.monotonic()
+            self.statuses.add(get(self.node, self.path).status)
+            self.slowest = max(self.slowest, time.monotonic() - began)
+
+    def end(self):
+        self.ending.set()
+        self.join()
+        return self.statuses
 
 
 def serves_all_slots(node):
