@@ -3,6 +3,7 @@
 """Writes docs/reference/ from the schemas that a running gateway tells; `--check` only says what differs.
 
 One page for each plugin and each resource, so that the reference cannot say anything the code does not do.
+The examples on the pages are tried by reference_test.py.
 """
 
 import json
@@ -60,8 +61,11 @@ def table(schema):
     return "\n".join(lines + list(rows(schema))) + "\n"
 
 
-def page(title, schema, more=()):
+def page(title, schema, more=(), told=None):
     text = f"# {title}\n\n"
+    if told:
+        text += told["summary"] + "\n\n```json\n"
+        text += json.dumps({title: told["example"]}, indent=2, ensure_ascii=False) + "\n```\n\n"
     text += schema["description"] + "\n\n" if schema.get("description") else ""
     text += table(schema) if "properties" in schema else ""
     for heading, other in more:
@@ -83,7 +87,7 @@ def pages(gateway):
     for name in dict.fromkeys(names + of_streams):
         told = plugins[name]
         more = [("On a consumer", told.get("consumer_schema")), ("Metadata", told.get("metadata_schema"))]
-        yield f"plugins/{name}.md", page(name, told["schema"], [one for one in more if one[1]])
+        yield f"plugins/{name}.md", page(name, told["schema"], [one for one in more if one[1]], told)
     for name in RESOURCES:
         schema = ask(gateway, f"schema/{name}")
         kinds = [(one["title"], one) for one in schema.get("anyOf", ()) if "title" in one]

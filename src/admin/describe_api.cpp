@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "admin/configs_check.h"
+#include "json/text.h"
 #include "plugin/meta.h"
 
 namespace sluice::admin {
@@ -99,6 +100,8 @@ Value plugin_card(const PluginType& type) {
   if (type.consumer.schema) card.set("consumer_schema", type.consumer.schema());
   if (type.metadata.schema) card.set("metadata_schema", type.metadata.schema());
   if (type.authenticates) card.set("type", "auth");
+  card.set("summary", type.summary);  // and what follows: told here only
+  if (auto example = json::parse(type.example)) card.set("example", std::move(*example));
   return card;
 }
 

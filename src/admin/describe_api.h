@@ -10,7 +10,7 @@ namespace sluice::admin {
 
 // The schema of a plugin's config as an operator writes it, with `_meta`.
 json::Value plugin_schema(const plugin::PluginType& type);
-// {"version","priority","schema"[,"consumer_schema","metadata_schema","type"]}
+// {"version","priority","schema","summary","example"[,"consumer_schema","metadata_schema","type"]}
 json::Value plugin_card(const plugin::PluginType& type);
 // {"main": {resource: schema}, "plugins": {name: card}, "stream_plugins": {}}, as the control API shows it.
 json::Value all_schemas(const plugin::Validator& validator);
