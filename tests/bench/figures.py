@@ -58,6 +58,7 @@ class Bench:
     def __init__(self, options):
         self.rounds, self.seconds = (3, 2) if options.quick else (5, 12)
         self.quick, self.with_sluice = options.quick, not options.without_sluice
+        self.plugins = options.plugin
 
     def interleave(self, contestants, loads):
         """{name: [Round]}; the first short load of each only warms up."""

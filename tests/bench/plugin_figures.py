@@ -17,6 +17,7 @@ import contestants
 import measure
 from contestants import TOP, Configured, Sluice, Upstream, free_ports, load
 from figures import figure
+from identity import CLIENT, Provider, log_in, token
 
 KEYED = 100000
 GOALS = {
@@ -37,15 +38,6 @@ GOALS = {
 SECRET = "a-secret-of-the-bench-of-32-bytes"
 
 
-def jwt():
-    def coded(value):
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
-
-    text = coded({"alg": "HS256", "typ": "JWT"}) + b"." + coded({"key": "joe", "exp": 4000000000})
-    signature = hmac.new(SECRET.encode(), text, hashlib.sha256).digest()
-    return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
-
-
 def hmac_headers(target):
     date = formatdate(time.time(), usegmt=True)
     text = f"joe\nGET {target}\ndate: {date}\n"
@@ -60,13 +52,14 @@ CONSUMER = {
     "basic-auth": {"username": "joe", "password": "secret"},
     "jwt-auth": {"key": "joe", "secret": SECRET},
     "hmac-auth": {"key_id": "joe", "secret_key": SECRET},
+    "wolf-rbac": {"appid": "bench", "server": "@SERVICE@"},
 }
 NETWORKS = [f"10.{i // 256}.{i % 256}.0/24" for i in range(9999)] + ["127.0.0.1"]
 # A config that lets the bench's request through, and the fields the request needs.
 PLUGINS = {
     "key-auth": ({}, ["apikey: joe-key"]),
     "basic-auth": ({}, ["Authorization: Basic am9lOnNlY3JldA=="]),
-    "jwt-auth": ({}, [f"Authorization: {jwt()}"]),
+    "jwt-auth": ({}, [f"Authorization: {token({'key': 'joe', 'exp': 4000000000}, SECRET)}"]),
     "hmac-auth": ({"clock_skew": 100000}, None),
     "ip-restriction": ({"whitelist": NETWORKS}, []),
     "cors": ({}, ["Origin: https://a.test"]),
@@ -91,21 +84,81 @@ PLUGINS = {
     "echo": ({"before_body": "a", "body": "b", "after_body": "c"}, []),
     "prometheus": ({}, []),
     "proxy-cache": ({"cache_strategy": "memory", "cache_zone": "memory_cache"}, []),
+    "gzip": ({"types": "*", "min_length": 1, "comp_level": 1}, ["Accept-Encoding: gzip"]),
+    "brotli": ({"types": "*", "min_length": 1, "comp_level": 1}, ["Accept-Encoding: br"]),
+    "openid-connect": ({**CLIENT, "discovery": "@PROVIDER@/.well-known/openid-configuration",
+                        "session": {"secret": SECRET}, "set_userinfo_header": False}, None),
+    "forward-auth": ({"uri": "@SERVICE@/auth"}, []),
+    "wolf-rbac": ({}, ["x-rbac-token: V1#bench#t"]),
+    "authz-keycloak": ({"token_endpoint": "@SERVICE@/token", "client_id": "c", "permissions": ["a"]},
+                       ["Authorization: Bearer t"]),
+    "proxy-mirror": ({"host": "@SERVICE@"}, []),
+    "http-logger": ({"uri": "@SERVICE@/log"}, []),
+    "public-api": ({"uri": "/apisix/batch-requests"}, []),  # the endpoint refuses, so it is the way there
+    "batch-requests": ({}, []),  # one request in a batch
 }
+# What else a row's request and route have.
+REQUESTS = {
+    "public-api": {"method": "POST", "body": "{}"},
+    "batch-requests": {"method": "POST", "body": '{"pipeline": [{"path": "/plain"}]}'},
+}
+BESIDE = {"batch-requests": {"public-api": {"uri": "/apisix/batch-requests"}}}
 
 
 def path_of(name):
     return f"/p/{name}"
 
 
-def fields_of(name):
+def fields_of(name, port):
+    if name == "openid-connect":
+        return ["Cookie: " + log_in(port, path_of(name))]
     return hmac_headers(path_of(name)) if name == "hmac-auth" else PLUGINS[name][1]
 
 
-def cost(contestant, seconds, target, header):
+class Services:
+    """Whom plugins ask: a gateway that answers what a wolf server would, and an OpenID provider."""
+
+    def __init__(self):
+        self.provider, self.gateway = Provider(), Sluice(None, pin=False)
+        user = {"ok": True, "data": {"userInfo": {"id": 1, "username": "joe", "nickname": "Joe"}}}
+        plugins = {"mocking": {"response_example": json.dumps(user)}}
+        self.gateway.put("routes/1", {"uri": "/*", "plugins": plugins})
+        self.names = {"@PROVIDER@": self.provider.issuer}
+        self.names["@SERVICE@"] = f"http://127.0.0.1:{self.gateway.port}"
+
+    def told(self, value):
+        """The config with the addresses it names."""
+        text = json.dumps(value)
+        for name, address in self.names.items():
+            text = text.replace(name, address)
+        return json.loads(text)
+
+    def stop(self):
+        self.gateway.stop()
+        self.provider.stop()
+
+
+def rows(bench):
+    """The plugins to measure: all, or those that are named."""
+    unknown = set(bench.plugins) - set(PLUGINS)
+    if unknown:
+        raise SystemExit(f"bench: no row is of {', '.join(unknown)}; there are {', '.join(PLUGINS)}")
+    return [name for name in PLUGINS if not bench.plugins or name in bench.plugins]
+
+
+def set_up(sluice, services, names):
+    """A consumer, a route without plugins, and one for each of the names."""
+    sluice.put("consumers/joe", {"username": "joe", "plugins": services.told(CONSUMER)})
+    sluice.put("routes/plain", {"uri": "/plain", "upstream_id": "1"})
+    for name in names:
+        made = services.told({name: PLUGINS[name][0], **BESIDE.get(name, {})})
+        sluice.put(f"routes/{name}", {"uri": path_of(name) + "*", "upstream_id": "1", "plugins": made})
+
+
+def cost(contestant, seconds, target, header, **more):
     """(user µs, total µs) a request, whatever is answered; all answers are of one kind."""
     before = measure.cpu(contestant.process.pid)
-    told = load(contestant.port, connections=64, seconds=seconds, target=target, header=header)
+    told = load(contestant.port, connections=64, seconds=seconds, target=target, header=header, **more)
     used = measure.cpu(contestant.process.pid) - before
     bad = set(told["statuses"]) & {"401", "403", "404", "500", "502", "503"}
     if told["errors"] or len(told["statuses"]) != 1 or bad:
@@ -113,39 +166,44 @@ def cost(contestant, seconds, target, header):
     return used.user_ns() / told["requests"] / 1e3, used.total / told["requests"] / 1e3
 
 
+def many_consumers(bench, sluice, seconds, few):
+    """What key-auth costs among so many consumers, over what it cost among few."""
+    key = '{"username": "c{i}", "plugins": {"key-auth": {"key": "key-{i}"}}}'
+    sluice.put_many(KEYED, "/apisix/admin/consumers/c{i}", key)
+    added = []
+    for number in range(bench.rounds):
+        plain, _ = cost(sluice, seconds, "/plain", [])
+        user, _ = cost(sluice, seconds, path_of("key-auth"), PLUGINS["key-auth"][1])
+        added.append(user - plain - few[number])
+    return added
+
+
 def plugins(bench):
     """User CPU a request that each plugin adds, over a route without plugins on the same gateway."""
-    upstream = Upstream()
+    upstream, services = Upstream(), Services()
     sluice = Sluice(upstream.port)
-    names = list(PLUGINS)
+    names = rows(bench)
     seconds = 1 if bench.quick else 4
-    added = {name: [] for name in [*names, "100k_consumers"]}
+    added = {name: [] for name in names}
     try:
-        sluice.put("consumers/joe", {"username": "joe", "plugins": CONSUMER})
-        sluice.put("routes/plain", {"uri": "/plain", "upstream_id": "1"})
-        for name in names:
-            made = {name: PLUGINS[name][0]}
-            sluice.put(f"routes/{name}", {"uri": path_of(name), "upstream_id": "1", "plugins": made})
+        set_up(sluice, services, names)
         few = []
         for number in range(bench.rounds):
             plain, _ = cost(sluice, seconds, "/plain", [])
             for name in names:
-                user, _ = cost(sluice, seconds, path_of(name), fields_of(name))
+                fields = fields_of(name, sluice.port)
+                user, _ = cost(sluice, seconds, path_of(name), fields, **REQUESTS.get(name, {}))
                 again, _ = cost(sluice, seconds, "/plain", [])  # beside it: the machine does not stand still
                 added[name].append(user - (plain + again) / 2)
                 few += [user - (plain + again) / 2] if name == "key-auth" else []
                 plain = again
                 told = f"{added[name][-1]:6.2f} µs user over {again:.2f}"
                 print(f"   round {number + 1} {name:22} {told}", flush=True)
-        key = '{"username": "c{i}", "plugins": {"key-auth": {"key": "key-{i}"}}}'
-        sluice.put_many(KEYED, "/apisix/admin/consumers/c{i}", key)
-        for number in range(bench.rounds):
-            plain, _ = cost(sluice, seconds, "/plain", [])
-            user, _ = cost(sluice, seconds, path_of("key-auth"), PLUGINS["key-auth"][1])
-            added["100k_consumers"].append(user - plain - few[number])
+        if "key-auth" in names:
+            added["100k_consumers"] = many_consumers(bench, sluice, seconds, few)
     finally:
-        sluice.stop()
-        upstream.stop()
+        for one in (sluice, services, upstream):
+            one.stop()
     return [figure(f"plugin.{name}.user_us", "µs", values) for name, values in added.items()]
 
 
@@ -156,22 +214,21 @@ def counted(name, requests):
     tool = f"valgrind -q --tool=callgrind --callgrind-out-file={folder}/out.%p"
     binary.write_text(f'#!/bin/sh\nexec {tool} {contestants.BINARY} "$@"\n')
     binary.chmod(0o755)
-    upstream = Upstream()
+    upstream, services = Upstream(), Services()
     native, contestants.BINARY = contestants.BINARY, str(binary)
     try:
         sluice = Sluice(upstream.port)
     finally:
         contestants.BINARY = native
     try:
-        sluice.put("consumers/joe", {"username": "joe", "plugins": CONSUMER})
-        made = {name: PLUGINS[name][0]} if name else {}
-        sluice.put("routes/1", {"uri": "/*", "upstream_id": "1", "plugins": made})
+        set_up(sluice, services, [name] if name else [])
         order = {"order": "sequence", "requests": requests, "count": requests}
         target = path_of(name) if name else "/plain"
-        load(sluice.port, connections=1, target=target, header=fields_of(name) if name else [], **order)
+        fields = fields_of(name, sluice.port) if name else []
+        load(sluice.port, connections=1, target=target, header=fields, **order, **REQUESTS.get(name, {}))
     finally:
-        sluice.stop()
-        upstream.stop()
+        for one in (sluice, services, upstream):
+            one.stop()
     written = "".join(path.read_text() for path in folder.glob("out.*"))
     shutil.rmtree(folder, ignore_errors=True)
     return sum(int(total) for total in re.findall(r"^totals: (\d+)", written, re.M))
@@ -181,7 +238,7 @@ def instructions(bench):
     """Instructions a request that each plugin adds, by callgrind: no noise touches them."""
     few, many = 200, 1200
     results, plain = [], 0
-    for name in ["", *PLUGINS]:
+    for name in ["", *rows(bench)]:
         each = (counted(name, many) - counted(name, few)) / (many - few)
         plain = plain or each
         print(f"   {name or 'plain':22} {each:9.0f} instructions a request", flush=True)

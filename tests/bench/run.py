@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures Sluice side by side with nginx and haproxy: tests/bench/run.py [--quick] [--only NAME]...
+"""Measures Sluice side by side with nginx and haproxy: run.py [--quick] [--only NAME]... [--plugin NAME]...
 
 CPU a request is the figure to judge by: total from schedstat, its user share from the kernel's split of it.
 Rounds of the contestants are interleaved; the proxy has core 0, the load generator and the upstream core 1.
@@ -64,6 +64,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short rounds: for a look, not for a record")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help=" ".join(ALL))
+    parser.add_argument(
+        "--plugin", action="append", default=[], metavar="NAME", help="only these rows of plugins"
+    )
     parser.add_argument(
         "--without-sluice", action="store_true", help="only the peers, to try the bench itself"
     )
