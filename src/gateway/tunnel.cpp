@@ -14,15 +14,6 @@ struct Activity {
   Duration patience;
 };
 
-net::Buffer copy_of(std::string_view bytes) {
-  net::Buffer buffer;
-  if (bytes.empty()) return buffer;
-  buffer.need(std::max(bytes.size(), net::Buffer::standard_size));
-  bytes.copy(buffer.tail(), bytes.size());
-  buffer.filled(bytes.size());
-  return buffer;
-}
-
 async::Task<std::uint64_t> copy(net::Stream& from, net::Buffer first, net::Stream& to, Activity& activity) {
   std::uint64_t total = 0;
   net::Buffer buffer = std::move(first);
@@ -100,7 +91,7 @@ async::Task<std::uint64_t> copy_down(net::Stream& from, net::Buffer first, http:
 async::Task<> tunnel(http::Http2Stream& client, Forward& forward, http::ServerSide::Sent& sent) {
   net::Stream& far = forward.connection().stream();
   Activity activity{far.loop().now(), forward.tunnel_patience()};
-  net::Buffer from_upstream = copy_of(forward.connection().input());
+  net::Buffer from_upstream = forward.connection().take_input();
   auto [up, down] = co_await async::both(copy_up(client, far, activity),
                                          copy_down(far, std::move(from_upstream), client, activity));
   sent.bytes += down;
@@ -110,8 +101,7 @@ async::Task<> tunnel(http::Http2Stream& client, Forward& forward, http::ServerSi
 async::Task<> tunnel(http::ServerConnection& client, Forward& forward, http::ServerSide::Sent& sent) {
   Activity activity{client.stream().loop().now(), forward.tunnel_patience()};
   net::Stream& far = forward.connection().stream();
-  // What was read too far is copied: the heads in front of it are still to be logged.
-  net::Buffer from_client = copy_of(client.input()), from_upstream = copy_of(forward.connection().input());
+  net::Buffer from_client = client.take_input(), from_upstream = forward.connection().take_input();
   auto [up, down] = co_await async::both(copy(client.stream(), std::move(from_client), far, activity),
                                          copy(far, std::move(from_upstream), client.stream(), activity));
   sent.bytes += down;

@@ -33,9 +33,9 @@ class ClientConnection {
 
   // Whether another request may follow: the response has ended, cleanly, and nothing came behind it.
   bool reusable() const;
-  // What was read behind the response's head.
-  std::string_view input() const { return in_.view(); }
-  // The memory the response's head stands in; the views stay valid as long as the taker keeps it.
+  // What was read behind the response's head, and the memory that the head stands in: views of it stay valid
+  // as long as the taker keeps it. A head with status 101 stands in the arena, since what comes behind it may
+  // last for days: the taker need not keep anything.
   net::Buffer take_input() { return std::move(in_); }
   // Nothing may be left of an earlier response.
   bool clean() const { return in_.empty() && !stream_->maybe_readable(); }

@@ -66,6 +66,10 @@ std::optional<ServerConnection::Head> ServerConnection::take_head(Request& reque
     refusal_ = parsed;
     return Head::refused;
   }
+  if (request.upgrade) {  // it outlives the buffer, see take_input
+    const std::string_view own = request.arena.copy(in_.view().substr(0, parsed.size));
+    SLUICE_CHECK(parse_request(own, options_.head, request).outcome == Parsed::whole);
+  }
   in_.skip(parsed.size);
   ++requests_;
   make_body(request);

@@ -57,8 +57,10 @@ class ServerConnection final : public ServerSide {
   std::uint32_t requests() const override { return requests_; }
   const net::TlsFacts* tls() const override { return stream_->tls(); }
   net::Stream& stream() { return *stream_; }
-  // Bytes read behind the last head, for a tunnel.
+  // Bytes read behind the last head.
   std::string_view input() const { return in_.view(); }
+  // The same with their memory, for a tunnel: the head of a request for an upgrade stands in the arena.
+  net::Buffer take_input() { return std::move(in_); }
   const Endpoint& peer() const override { return peer_; }
   const Endpoint& local() const override { return local_; }
   const ServerOptions& options() const { return options_; }

@@ -19,8 +19,9 @@ import http2_figures
 import plugin_figures
 import tcp_figures
 import tls_figures
+import web_socket_figures
 
-PARTS = (figures, control_plane, tls_figures, http2_figures, plugin_figures, tcp_figures)
+PARTS = (figures, control_plane, tls_figures, http2_figures, plugin_figures, tcp_figures, web_socket_figures)
 ALL = {name: measure for part in PARTS for name, measure in part.ALL.items()}
 GOALS = {name: goal for part in PARTS for name, goal in part.GOALS.items()}
 FLOORS = control_plane.FLOORS
