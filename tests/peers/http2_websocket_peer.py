@@ -7,6 +7,7 @@ http2_websocket_peer.py [--binary PATH] [WORD...]: the tests whose name has one 
 
 import os
 import socket
+import subprocess
 import sys
 import time
 
@@ -31,7 +32,7 @@ class Client:
         self.sock = story.add(socket.create_connection(gateway.address("data"), 20))
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.h2.initiate_connection()
-        self.heads, self.bytes, self.ended = {}, {}, set()
+        self.heads, self.bytes, self.ended, self.told_to_go = {}, {}, set(), None
         self.send()
 
     def send(self):
@@ -53,6 +54,10 @@ class Client:
             self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)):
             self.ended.add(event.stream_id)
+        elif isinstance(event, h2.events.ConnectionTerminated):
+            # Streams go on behind it (RFC 9113 §6.8); h2 thinks that all is over.
+            self.told_to_go = event.error_code
+            self.h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
 
     def open(self, path="/", protocol="websocket"):
         """A stream, and the status that it was answered with."""
@@ -166,6 +171,24 @@ def test_a_client_that_goes(story):
     client.say(again, b"still")
     client.wait(lambda: client.bytes.get(again) == b"still", "an echo")
     check(len(upstream.requests) == 2, upstream.requests)
+
+
+def test_it_outlives_a_reload_and_an_upgrade(story):
+    gateway, _ = with_route(story)
+    for verb in ("reload", "upgrade"):
+        client = Client(story, gateway)
+        stream, _ = client.open()
+        command = [gateway.binary, verb, "-p", str(gateway.prefix)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+        check(done.returncode == 0, done)
+        client.wait(lambda one=client: one.told_to_go is not None, "GOAWAY")
+        check(client.told_to_go == 0, client.told_to_go)
+        for i in range(3):
+            client.say(stream, b"%d," % i)
+        client.wait(lambda one=client, at=stream: one.bytes.get(at) == b"0,1,2,", "an echo")
+        client.say(stream, b"", end=True)
+        client.wait(lambda one=client, at=stream: at in one.ended, "the server ends it too")
+        check(client.sock.recv(100) == b"", "the connection ends with its last stream")
 
 
 if __name__ == "__main__":

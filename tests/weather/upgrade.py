@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """One version after another takes over under load: no request and no WebSocket is lost; one that cannot take
-over leaves everything as it was.
+over leaves everything as it was. And what WebSockets live through besides: edits, a reload, a quit.
 
 upgrade.py [--binary PATH] [--upgrades 6] [--sockets 2000] [--rate 5000]. Ends with `N passed, N failed`.
 """
@@ -221,6 +221,48 @@ def sends_datagrams_on(gateway, versions, options):
     client.close()
 
 
+def lives_through_changes(gateway, versions, options):
+    """A WebSocket goes on when its route is edited, deleted and made anew, and through a reload."""
+    server = gateway.admin("GET", "/apisix/admin/routes/ws").json()["value"]["upstream"]["nodes"]
+    crowd = web_sockets.Crowd(gateway.address("data"), 50)
+    limit = {"limit-count": {"count": 1, "time_window": 60}}
+    storm.put_route(gateway, list(server), "ws", uri="/ws", enable_websocket=True, plugins=limit)
+    crowd.talk()
+    gone = gateway.admin("DELETE", "/apisix/admin/routes/ws")
+    yield None if gone.status == 200 else gone.brief()
+    crowd.talk()
+    storm.put_route(gateway, list(server), "ws", uri="/ws", enable_websocket=True)
+    write_config(gateway, lambda config: config["nginx_config"].update(worker_processes=1))
+    command = [gateway.binary, "reload", "-p", str(gateway.prefix)]
+    done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+    yield None if done.returncode == 0 else f"reload: {done.stderr}"
+    crowd.talk()
+    yield crowd.problems[0] if crowd.problems else None
+    crowd.close()
+
+
+def lives_through_a_quit(gateway, versions, options):
+    """`sluice quit` waits for a WebSocket, takes no connection, and ends behind it; the last case."""
+    write_config(gateway, lambda config: config["nginx_config"].update(worker_shutdown_timeout="240s"))
+    must_upgrade(gateway, versions)
+    crowd = web_sockets.Crowd(gateway.address("data"), 50)
+    gateway.process.send_signal(signal.SIGQUIT)
+    storm.eventually(lambda: not listens(gateway), "it takes connections behind a quit")
+    crowd.talk()
+    yield crowd.problems[0] if crowd.problems else None
+    yield None if gateway.alive() else "it ended before its WebSockets"
+    crowd.close()
+    yield None if gateway.exited(SECONDS) and gateway.process.returncode == 0 else "it did not end well"
+
+
+def listens(gateway):
+    try:
+        socket.create_connection(gateway.address("data"), SECONDS).close()
+        return True
+    except OSError:
+        return False
+
+
 CASES = [
     upgrades_under_load,
     begins_on_a_connection_from_before,
@@ -228,6 +270,8 @@ CASES = [
     heals_a_crash_loop,
     sends_datagrams_on,
     ends_at_the_drain_time,
+    lives_through_changes,
+    lives_through_a_quit,
 ]
 
 
