@@ -22,13 +22,15 @@ CLIENT = "127.0.0.77"  # another loopback address than that of haproxy itself
 class Haproxy:
     """Passes TCP on to a port of the gateway, with the header that `send` names."""
 
-    def __init__(self, folder, port, send):
+    def __init__(self, folder, port, send, on="127.0.0.1"):
         (self.port,) = free_ports(1)
+        self.on = on
+        place = f"[{on}]" if ":" in on else on
         settings = folder / f"haproxy-{self.port}.cfg"
         settings.write_text(
             "global\n  maxconn 64\n"
             "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"
-            f"listen one\n  bind 127.0.0.1:{self.port}\n  server gateway 127.0.0.1:{port} {send}\n",
+            f"listen one\n  bind {place}:{self.port}\n  server gateway {place}:{port} {send}\n",
             encoding="ascii",
         )
         self.process = subprocess.Popen(
@@ -42,7 +44,7 @@ class Haproxy:
 
     def listens(self):
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection((self.on, self.port), 1).close()
             return True
         except OSError:
             return False
@@ -130,6 +132,7 @@ class Behind:
 
     def __init__(self, folder, program):
         (self.port,) = free_ports(1)
+        self.on = "127.0.0.1"
         self.folder = folder / f"{program}-{self.port}"
         self.folder.mkdir()
         settings = self.folder / "conf"

@@ -33,7 +33,7 @@ MODE = {"apisix": {"proxy_mode": "http&stream"}}
 class Receiver:
     """Keeps what it is sent: over TCP the lines, over UDP the datagrams."""
 
-    def __init__(self, kind="tcp", pair=None, port=0):
+    def __init__(self, kind="tcp", pair=None, port=0, host="127.0.0.1"):
         self.got, self.connections = [], []
         receiver, over_tcp = self, kind == "tcp"
 
@@ -47,8 +47,9 @@ class Receiver:
 
         class Server(socketserver.ThreadingTCPServer if over_tcp else socketserver.ThreadingUDPServer):
             allow_reuse_address = daemon_threads = True
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server((host, port), Handler)
         self.port = self.server.server_address[1]
         if pair:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
