@@ -5,6 +5,7 @@
 #include "gateway/stream_upstream.h"
 #include "gateway/streams.h"
 #include "gateway/worker.h"
+#include "net/reset.h"
 
 namespace sluice::gateway {
 
@@ -94,7 +95,10 @@ async::Task<bool> StreamSession::accept_tls(Instant deadline) {
 
 async::Task<> StreamSession::serve() {
   ServingStream s(*this);
-  const auto ended_with = [&s](int status) { s.serving.x.response.status = status; };
+  const auto ended_with = [this, &s](int status) {
+    s.serving.x.response.status = status;
+    net::reset_when_closed(*accepted_.stream);
+  };
   auto deciding = destination_of(s.serving);
   const auto destination = co_await deciding;
   if (!destination) co_return ended_with(destination.error());

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "async/join.h"
 #include "net/network.h"
+#include "net/reset.h"
 #include "net/system_calls.h"
+#include "net/tls_stream.h"
 
 namespace sluice::net {
 namespace {
@@ -21,6 +23,11 @@ class TcpStream final : public Stream, public async::Pollable {
   ~TcpStream() {
     if (handle_ != async::Loop::no_handle) loop().unwatch(handle_, descriptor_);
     ::close(descriptor_);
+  }
+
+  void reset_when_closed() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
 
   bool watch() {
@@ -240,6 +247,11 @@ async::Task<Result<std::unique_ptr<Stream>>> SystemNetwork::connect(async::Loop&
 }
 
 }  // namespace
+
+void reset_when_closed(Stream& stream) {
+  if (auto* secure = dynamic_cast<TlsStream*>(&stream)) return reset_when_closed(secure->below());
+  if (auto* plain = dynamic_cast<TcpStream*>(&stream)) plain->reset_when_closed();
+}
 
 Result<int> listening_socket(const Endpoint& at, const ListenOptions& options) {
   sockaddr_storage address{};

@@ -98,6 +98,27 @@ def test_bulk_arrives_whole_in_both_directions(story):
     check(digest.digest() == hashlib.sha256(bulk).digest(), "the bytes are those sent")
 
 
+def was_reset(address, what=b""):
+    """Whether a connection that says `what` is broken, not just ended."""
+    try:
+        with socket.create_connection(address, SECONDS) as sock:
+            sock.sendall(what)
+            sock.recv(100)
+            return False
+    except ConnectionResetError:
+        return True
+
+
+def test_what_is_refused_is_reset(story):
+    """A client does not take the end for an empty answer, whether it spoke first or not."""
+    gateway = story.gateway(MODE)
+    (nobody,) = free_ports(1)
+    for _ in range(2):
+        for what in (b"", b"hello"):
+            check(was_reset(gateway.address("stream"), what), f"a client that says {what} sees an end")
+        route(gateway, nobody)
+
+
 def test_many_connections_at_once(story):
     server, gateway = story.add(echo()), story.gateway(MODE)
     route(gateway, server.port)

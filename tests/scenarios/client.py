@@ -165,7 +165,12 @@ def raw_exchange(address, source, segments, half_close, wants, look_at_end):
 
 def stream_exchange(address, source, segments, half_close, sni, enough):
     """Sends segments over a connection below HTTP and reads until `enough` holds or the other side ends."""
-    response, sock = Response(), connect(address, source)
+    response = Response()
+    try:
+        sock = connect(address, source)
+    except ConnectionResetError:  # it was taken and refused before the system told of it
+        response.closed = True
+        return response
     try:
         if sni is not None:
             context = ssl.create_default_context()
