@@ -101,6 +101,10 @@ def starts_and_stops(gateway):
     must_run(gateway, "start", code=1, has="runs already")
     must_run(gateway, "run", code=1, has="runs already")
     must_run(gateway, "reload", has="no key has changed")
+    first = gateway.pid()
+    must_run(gateway, "upgrade", has="serves in the place of")
+    must(gateway.serves() and gateway.pid() == first, "another process is in the pid file behind an upgrade")
+    must_run(gateway, "start", code=1, has="runs already")
     must_run(gateway, "stop")
     must(not gateway.serves() and not gateway.pid(), "it still serves behind stop, or its pid file is there")
 
@@ -223,6 +227,7 @@ def gives_rights_away(gateway):
         status = Path(f"/proc/{gateway.children()[-1]}/status").read_text()
         must(wanted in status, f"it serves as:\n{status}")
         must_run(gateway, "reload", has="no key has changed")
+        must_run(gateway, "upgrade", "--binary", gateway.binary, has="serves in the place of")
     put_route(gateway, {"uri": "/", "plugins": {"key-auth": {}}})
     must("serves as nobody" in gateway.log(), "the log does not say as whom it serves")
     must_run(gateway, "restart")

@@ -3,7 +3,7 @@
 """One version after another takes over under load: no request and no WebSocket is lost; one that cannot take
 over leaves everything as it was. And what WebSockets live through besides: edits, a reload, a quit.
 
-upgrade.py [--binary PATH] [--upgrades 6] [--sockets 2000] [--rate 5000]. Ends with `N passed, N failed`.
+upgrade.py [--binary PATH] [--upgrades 10] [--sockets 2000] [--rate 5000]. Ends with `N passed, N failed`.
 """
 
 import json
@@ -199,25 +199,50 @@ def heals_a_crash_loop(gateway, versions, options):
     yield None if program == str(versions.folder / versions.now) else f"{program} was put to work"
 
 
+def put_stream_route(gateway, name, port, peer):
+    nodes = {f"127.0.0.1:{peer.getsockname()[1]}": 1}
+    route = {"server_port": port, "upstream": {"type": "roundrobin", "nodes": nodes}}
+    put = gateway.admin("PUT", f"/apisix/admin/stream_routes/{name}", json.dumps(route).encode())
+    return None if put.status in (200, 201) else put.brief()
+
+
+def keeps_streams(gateway, versions, options):
+    """A connection of a stream route stays with its process; a new one is the new process's."""
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        yield put_stream_route(gateway, "tcp", gateway.ports["stream"], peer)
+        pairs = []
+        for _ in range(2):
+            client = socket.create_connection(gateway.address("stream"), SECONDS)
+            client.sendall(b"hello")
+            pairs.append((client, peer.accept()[0]))
+            must_upgrade(gateway, versions)
+        for client, far in pairs:
+            client.sendall(b" again")
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(SECONDS)
+            far.settimeout(SECONDS)
+            told = b"".join(iter(lambda one=far: one.recv(100), b""))
+            far.sendall(b"heard")
+            far.close()
+            yield None if (told, client.recv(100)) == (b"hello again", b"heard") else f"a stream: {told}"
+            client.close()
+
+
 def sends_datagrams_on(gateway, versions, options):
     """A flow goes on through an upgrade: datagrams behind it are answered by the new process."""
-    echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    echo.bind(("127.0.0.1", 0))
-    nodes = {f"127.0.0.1:{echo.getsockname()[1]}": 1}
-    route = {"server_port": gateway.datagrams, "upstream": {"type": "roundrobin", "nodes": nodes}}
-    put = gateway.admin("PUT", "/apisix/admin/stream_routes/1", json.dumps(route).encode())
-    yield None if put.status in (200, 201) else put.brief()
-    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer, client = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    peer.bind(("127.0.0.1", 0))
+    yield put_stream_route(gateway, "udp", gateway.datagrams, peer)
     client.connect(("127.0.0.1", gateway.datagrams))
-    for sock in (echo, client):
+    for sock in (peer, client):
         sock.settimeout(SECONDS)
     for text in (b"before", b"behind"):
         client.send(text)
-        payload, source = echo.recvfrom(100)
-        echo.sendto(payload + b" heard", source)
+        payload, source = peer.recvfrom(100)
+        peer.sendto(payload + b" heard", source)
         yield None if client.recv(100) == text + b" heard" else f"{text} was not answered"
         must_upgrade(gateway, versions)
-    echo.close()
+    peer.close()
     client.close()
 
 
@@ -268,6 +293,7 @@ CASES = [
     begins_on_a_connection_from_before,
     refuses_what_cannot_take_over,
     heals_a_crash_loop,
+    keeps_streams,
     sends_datagrams_on,
     ends_at_the_drain_time,
     lives_through_changes,
@@ -305,5 +331,5 @@ def free_datagram_port():
 
 if __name__ == "__main__":
     web_sockets.raise_limit()
-    chosen = storm.options_of(__doc__, upgrades=6, sockets=2000, rate=5000)
+    chosen = storm.options_of(__doc__, upgrades=10, sockets=2000, rate=5000)
     sys.exit(storm.run(problems, chosen, workers=2))
