@@ -334,7 +334,22 @@ TEST_F(ServerTest, SaysGoodbyeWithoutCuttingOffWhatItSaid) {
   EXPECT_FALSE(closed);  // what still comes is read over, so that no reset overtakes the answer
   send("more");
   EXPECT_FALSE(closed);
+  for (int i = 0; i < 64; ++i) {  // an upload that goes on
+    send(std::string(128 << 10, 'x'));
+    pass(10ms);
+    EXPECT_FALSE(closed);
+  }
   pass(10s);
+  EXPECT_TRUE(closed);
+}
+
+TEST_F(ServerTest, SaysGoodbyeForALimitedTime) {
+  open();
+  EXPECT_EQ(say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), ok("GET / ", "close"));
+  for (int second = 0; second < 40 && !closed; ++second) {
+    send("x");
+    pass(1s);
+  }
   EXPECT_TRUE(closed);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/server_connection.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "http/head_writer.h"
@@ -277,17 +278,24 @@ bool ServerConnection::finish(const Request&) {
   return !close_after_;
 }
 
+// A client that is still sending when it has its answer (413) would lose it by a reset: what it sends is read
+// over, as nginx does, for a while.
 async::Task<> ServerConnection::close() {
-  constexpr Duration linger = std::chrono::seconds(5);
-  constexpr std::size_t read_over_max = 1 << 20;
+  constexpr Duration linger = std::chrono::seconds(30), silence_max = std::chrono::seconds(5);
+  constexpr std::size_t turn_bytes = 256 << 10;  // then others have theirs, however fast this one sends
   stream_->shutdown_write();
-  const Instant deadline = after(stream_->loop().now(), linger);
+  const Instant end = after(stream_->loop().now(), linger);
   in_.release();
   in_.need();
-  for (std::size_t total = 0; total < read_over_max;) {
+  std::size_t turn = 0;
+  for (Instant now = stream_->loop().now(); now < end; now = stream_->loop().now()) {
+    const Instant deadline = std::min(end, after(now, silence_max));
     const ssize_t count = co_await stream_->read(in_.data(), in_.capacity(), deadline);
     if (count <= 0) break;
-    total += static_cast<std::size_t>(count);
+    turn += static_cast<std::size_t>(count);
+    if (turn < turn_bytes) continue;
+    turn = 0;
+    co_await stream_->loop().sleep(1ms);
   }
   in_.release();
 }
