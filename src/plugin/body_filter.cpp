@@ -25,21 +25,22 @@ async::Task<Result<std::string_view>> WholeBody::next() {
   co_return Result<std::string_view>(std::string_view(collected_));
 }
 
-async::Task<Result<std::string_view>> TeeBody::next() {
+// What is there already takes no frame.
+async::Task<Result<std::string_view>> WatchedBody::next() {
   auto pulled = inner_.next();
   if (!pulled.await_ready()) return wait(std::move(pulled));
   auto piece = pulled.await_resume();
-  keep(piece);
+  see(piece);
   return piece;
 }
 
-async::Task<Result<std::string_view>> TeeBody::wait(async::Task<Result<std::string_view>> pulled) {
+async::Task<Result<std::string_view>> WatchedBody::wait(async::Task<Result<std::string_view>> pulled) {
   auto piece = co_await pulled;
-  keep(piece);
+  see(piece);
   co_return piece;
 }
 
-void TeeBody::keep(const Result<std::string_view>& piece) {
+void TeeBody::see(const Result<std::string_view>& piece) {
   if (piece) kept_.append(piece->substr(0, std::min(piece->size(), bytes_max_ - kept_.size())));
 }
 

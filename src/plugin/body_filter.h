@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters a plugin puts around a body: `WholeBody` collects it, within a limit, and gives what a function
-// makes of it; `TeeBody` passes it on and keeps a copy of its beginning; `CappedBody` bounds it; `FramedBody`
-// puts text before and behind it. They live in the exchange's arena,
+// makes of it; `WatchedBody` passes it on and sees every piece; `TeeBody` keeps a copy of its beginning so;
+// `CappedBody` bounds it; `FramedBody` puts text before and behind it. They live in the exchange's arena,
 // pull from the body they stand around, and die with it. One worker.
 #pragma once
 #include <functional>
@@ -30,23 +30,35 @@ class WholeBody final : public http::Body {
   bool given_ = false;
 };
 
-class TeeBody final : public http::Body {
+class WatchedBody : public http::Body {
  public:
-  // Keeps the first `bytes_max` bytes.
-  TeeBody(http::Body& inner, std::size_t bytes_max) : inner_(inner), bytes_max_(bytes_max) {}
+  explicit WatchedBody(http::Body& inner) : inner_(inner) {}
 
   async::Task<Result<std::string_view>> next() override;
   bool ended() const override { return inner_.ended(); }
   const http::Headers* trailers() const override { return inner_.trailers(); }
+
+ protected:
+  // A piece that goes by, or what broke the body off.
+  virtual void see(const Result<std::string_view>& piece) = 0;
+  http::Body& inner_;
+
+ private:
+  async::Task<Result<std::string_view>> wait(async::Task<Result<std::string_view>> pulled);
+};
+
+class TeeBody final : public WatchedBody {
+ public:
+  // Keeps the first `bytes_max` bytes.
+  TeeBody(http::Body& inner, std::size_t bytes_max) : WatchedBody(inner), bytes_max_(bytes_max) {}
+
   std::optional<std::string_view> whole() const override;
 
   // What was kept so far.
   std::string_view kept() const;
 
  private:
-  async::Task<Result<std::string_view>> wait(async::Task<Result<std::string_view>> pulled);
-  void keep(const Result<std::string_view>& piece);
-  http::Body& inner_;
+  void see(const Result<std::string_view>& piece) override;
   std::size_t bytes_max_;
   std::string kept_;
 };

@@ -100,21 +100,7 @@ void use_entry(Exchange& x, CacheEntry entry, const CacheHit& hit) {
   x.arena.make<CacheEntry>(std::move(entry));
 }
 
-async::Task<Result<std::string_view>> StoringBody::next() {
-  auto pulled = inner_.next();
-  if (!pulled.await_ready()) return wait(std::move(pulled));
-  auto piece = pulled.await_resume();
-  keep(piece);
-  return piece;
-}
-
-async::Task<Result<std::string_view>> StoringBody::wait(async::Task<Result<std::string_view>> pulled) {
-  auto piece = co_await pulled;
-  keep(piece);
-  co_return piece;
-}
-
-void StoringBody::keep(const Result<std::string_view>& piece) {
+void StoringBody::see(const Result<std::string_view>& piece) {
   if (!keeps_) return;
   if (!piece || kept_.size() + piece->size() > bytes_max_ || !zone_.take_room(piece->size())) return drop();
   taken_ += piece->size();

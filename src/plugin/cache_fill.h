@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "plugin/body_filter.h"
 #include "plugin/cache_zones.h"
 #include "plugin/exchange.h"
 
@@ -33,28 +34,22 @@ void use_entry(Exchange& x, CacheEntry entry, const CacheHit& hit);
 // Passes a body on and gathers it. When it has ended, and only then, `done` gets all of it; what breaks off,
 // is longer than `bytes_max`, has trailers or finds no room is dropped: `dropped` is called at once, the body
 // goes on.
-class StoringBody final : public http::Body {
+class StoringBody final : public WatchedBody {
  public:
   using Done = std::function<void(std::string body)>;
   using Dropped = std::function<void()>;
   StoringBody(http::Body& inner, CacheZone& zone, std::size_t bytes_max, Done done, Dropped dropped)
-      : inner_(inner),
+      : WatchedBody(inner),
         zone_(zone),
         bytes_max_(bytes_max),
         done_(std::move(done)),
         dropped_(std::move(dropped)) {}
   ~StoringBody() override { zone_.give_room(taken_); }
 
-  async::Task<Result<std::string_view>> next() override;
-  bool ended() const override { return inner_.ended(); }
-  const http::Headers* trailers() const override { return inner_.trailers(); }
-
  private:
-  async::Task<Result<std::string_view>> wait(async::Task<Result<std::string_view>> pulled);
-  void keep(const Result<std::string_view>& piece);
+  void see(const Result<std::string_view>& piece) override;
   void drop();
 
-  http::Body& inner_;
   CacheZone& zone_;
   std::size_t bytes_max_, taken_ = 0;
   Done done_;
