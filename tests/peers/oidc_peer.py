@@ -332,6 +332,67 @@ def test_a_session_in_redis(story):
     check(browser.get(base + "/page", follow=False).status == 503, "without Redis nobody is known")
 
 
+def test_a_session_ends_when_its_config_says_so(story):
+    gateway, provider, known, base = begin(story, flow())
+    ends = [{"idling_timeout": 1}, {"rolling_timeout": 1}, {"absolute_timeout": 1}, {"cookie": {"lifetime": 1}}]
+    for end in ends:
+        plugin = flow(session={"secret": SECRET, "cookie_http_only": False, **end})
+        put_plugin(gateway, node_of(gateway), setting(provider, known, **plugin))
+        browser = Browser()
+        answer = browser.log_in(base + "/page")
+        check(answer.status == 200, f"{end}: {answer.status} {answer.text}")
+        eventually(lambda b=browser: b.get(base + "/page", follow=False).status == 302, f"{end}")
+
+
+def test_what_the_upstream_is_told_and_how_long_a_login_serves(story):
+    plugin = flow(set_access_token_header=False, set_id_token_header=False, set_userinfo_header=False)
+    gateway, provider, known, base = begin(story, plugin, ttl={"AccessToken": 1})
+    told = Browser().log_in(base + "/page")
+    fields = [told.told(f"X-{name}") for name in ("Access-Token", "ID-Token", "Userinfo", "Refresh-Token")]
+    check(told.status == 200 and fields == [None] * 4, told.text)
+
+    def again(**more):
+        put_plugin(gateway, node_of(gateway), setting(provider, known, **flow(**more)))
+        browser = Browser()
+        return browser, browser.log_in(base + "/page")
+
+    browser, told = again(renew_access_token_on_expiry=False)
+    token = told.told("X-Access-Token")
+    active = lambda: provider.ask("/token/introspection", {"token": token}, known)["active"]
+    eventually(lambda: not active(), "the token is never over")
+    check(browser.get(base + "/page", follow=False).told("X-Access-Token") == token, "it was renewed")
+    browser, told = again(force_reauthorize=True)
+    check(told.status == 200, f"{told.status} {told.text}")
+    check(browser.get(base + "/page", follow=False).status == 302, "a login serves more than one request")
+    browser, told = again(refresh_session_interval=1, logout_path="/out")
+    page = lambda: browser.get(base + "/page", follow=False)
+    eventually(lambda: "prompt=none" in (page().headers["Location"] or ""), "nobody is asked again")
+    check(browser.get(base + "/page").status == 200, "the provider knows the user, without a page")
+    check("/session/end" in browser.get(base + "/out", follow=False).headers["Location"], "no logout")
+
+
+def test_tokens_are_judged_as_the_config_says(story):
+    plugin = {"bearer_only": True, "use_jwks": True}
+    gateway, provider, known, base = begin(story, plugin)
+    token = provider.token(known, scope="read", resource="urn:api")
+    rows = [
+        ({}, 200),
+        ({"token_signing_alg_values_expected": "ES256"}, 401),
+        ({"token_signing_alg_values_expected": "RS256", "jwt_verification_cache_ignore": True}, 200),
+        ({"claim_validator": {"issuer": {"valid_issuers": ["http://other"]}}}, 401),
+        ({"claim_validator": {"issuer": {"valid_issuers": [provider.issuer]}}}, 200),
+        ({"claim_validator": {"audience": {"match_with_client_id": True}}}, 403),
+        ({"claim_validator": {"audience": {"claim": "client_id", "match_with_client_id": True}}}, 200),
+        ({"claim_schema": {"properties": {"scope": {"const": "write"}}}}, 401),
+        ({"required_scopes": ["read", "write"]}, 403),
+    ]
+    for more, status in rows:
+        put_plugin(gateway, node_of(gateway), setting(provider, known, **plugin, **more))
+        for _ in range(2):  # the second time out of the cache
+            answer = Browser().get(base + "/x", headers={"Authorization": f"Bearer {token}"})
+            check(answer.status == status, f"{more}: {answer.status} {answer.text}")
+
+
 def test_tokens_by_published_keys_that_rotate(story):
     for alg in ("RS256", "ES256"):
         plugin = {"bearer_only": True, "use_jwks": True, "required_scopes": ["read"]}

@@ -164,6 +164,28 @@ def test_password_database_and_tls(story):
         check(get(node, "/c").status == 500, "nobody vouches for the certificate")
 
 
+def test_users_of_redis_and_of_sentinels(story):
+    user = ["--user", "gate", "on", ">s3cret", "~*", "&*", "+@all"]
+    redis = story.add(Redis(*user))
+    node = story.gateway()
+    named = {"redis_username": "gate", "redis_password": "s3cret"}
+    kept = {"redis_keepalive_timeout": 1000, "redis_keepalive_pool": 1}
+    for number, (name, config) in enumerate(limits(redis, **named, **kept).items()):
+        route(story, node, number, f"/{name}", {name: config})
+        check(get(node, f"/{name}").status == 200, f"{name} counts as a user")
+    route(story, node, 8, "/wrong", {"limit-count": at(redis, **{**named, "redis_password": "x"})})
+    check(get(node, "/wrong").status == 500, "a wrong password counts nothing")
+    text = f"sentinel monitor m 127.0.0.1 {redis.port} 1\nsentinel auth-user m gate\n"
+    text += "sentinel auth-pass m s3cret\nuser watch on >w4tch ~* &* +@all\n"
+    sentinel = story.add(Redis(text, sentinel=True))
+    limit = {**COUNT, "policy": "redis-sentinel", "redis_master_name": "m", **named}
+    limit |= {"sentinel_username": "watch", "sentinel_password": "w4tch"}
+    limit |= {"redis_sentinels": [{"host": "127.0.0.1", "port": sentinel.port}], "redis_role": "master"}
+    limit |= {"redis_connect_timeout": 900, "redis_read_timeout": 900}
+    route(story, node, 9, "/sentinel", {"limit-count": limit})
+    eventually(lambda: get(node, "/sentinel").status == 200, "counted where the sentinel says")
+
+
 def test_redis_goes_and_comes_back(story):
     redis = story.add(Redis())
     node = story.gateway()
