@@ -167,6 +167,19 @@ def test_the_code_of_an_end_reaches_the_client(story):
     check(talk(gateway, said) == (4001, "as you wish"), "the code and its reason")
 
 
+def test_silence_ends_it(story):
+    gateway, _ = with_route(story, timeout={"connect": 5, "send": 5, "read": 1})
+
+    async def said(socket):
+        await socket.send("the last word")
+        await socket.recv()
+        began = asyncio.get_running_loop().time()
+        await socket.wait_closed()
+        return asyncio.get_running_loop().time() - began
+
+    check(0.5 < talk(gateway, said) < 30, "after the upstream's read timeout")
+
+
 def test_a_server_that_refuses(story):
     gateway, _ = with_route(story)
     try:
