@@ -2,7 +2,6 @@
 // Both sides of HTTP/1.1 over a network in memory: what goes in is bytes, what is looked at is bytes.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <functional>
 
 #include "async/child.h"
@@ -303,31 +302,6 @@ TEST_F(ServerTest, KeepsItsLimits) {
   EXPECT_EQ(say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"), ok("GET /2 ", "close"));
 }
 
-// What is behind the head, and whether `head` bytes in front of it may be written over.
-std::string taken_and_spoiled(net::Buffer buffer, std::size_t head) {
-  std::memset(buffer.data() - head, '#', head);
-  return std::string(buffer.view());
-}
-
-TEST_F(ServerTest, KeepsTheHeadOfAnUpgradeWhenItsBufferIsGone) {
-  bool asked = false;
-  answer = [&](Request& request, Response&) {
-    asked = true;
-    EXPECT_TRUE(request.upgrade);
-    EXPECT_EQ(taken_and_spoiled(connection->take_input(), request.head_size), "early frame");
-    EXPECT_EQ(request.target, "/chat?room=1");
-    EXPECT_EQ(request.path, "/chat");
-    EXPECT_EQ(request.host, "a.test");
-    EXPECT_EQ(request.headers.get("Sec-WebSocket-Key"), "abc");
-    EXPECT_EQ(request.headers.size(), 4u);
-    connection->stop_after_this();
-  };
-  open();
-  send("GET /chat?room=1 HTTP/1.1\r\nHost: A.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-       "Sec-WebSocket-Key: abc\r\n\r\nearly frame");
-  EXPECT_TRUE(asked);
-}
-
 TEST_F(ServerTest, SaysGoodbyeWithoutCuttingOffWhatItSaid) {
   open();
   EXPECT_EQ(say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), ok("GET / ", "close"));
@@ -445,30 +419,6 @@ TEST_F(ClientTest, ReadsResponsesAndKnowsWhatMayFollow) {
     EXPECT_EQ(asked.body, test.body) << test.bytes;
     EXPECT_EQ(asked.reusable, test.reusable) << test.bytes;
   }
-}
-
-TEST_F(ClientTest, KeepsTheHeadThatSwitchesProtocolsWhenItsBufferIsGone) {
-  constexpr std::string_view bytes =
-      "HTTP/1.1 101 Go on\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: xyz\r\n\r\n";
-  auto [near, far] = network.pair(loop);
-  ClientConnection connection(std::move(near));
-  Arena arena;
-  Response response(arena);
-  connection.count_request();
-  const iovec pieces[] = {{const_cast<char*>(bytes.data()), bytes.size()}, {const_cast<char*>("frame"), 5}};
-  far->try_write(pieces, 2);
-  auto read = connection.read_head(response, {}, never);
-  async::Child life;
-  life.start([](async::Task<Result<>> task) -> async::Task<> {
-    auto told = co_await task;
-    EXPECT_TRUE(told);
-  }(std::move(read)));
-  settle();
-  EXPECT_EQ(taken_and_spoiled(connection.take_input(), bytes.size()), "frame");
-  EXPECT_EQ(response.status, 101);
-  EXPECT_EQ(response.reason, "Go on");
-  EXPECT_EQ(response.headers.get("Sec-WebSocket-Accept"), "xyz");
-  EXPECT_EQ(response.headers.size(), 2u);
 }
 
 TEST_F(ClientTest, ReadsInterimResponsesFirst) {
