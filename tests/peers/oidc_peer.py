@@ -334,8 +334,8 @@ def test_a_session_in_redis(story):
 
 def test_a_session_ends_when_its_config_says_so(story):
     gateway, provider, known, base = begin(story, flow())
-    ends = [{"idling_timeout": 1}, {"rolling_timeout": 1}, {"absolute_timeout": 1}, {"cookie": {"lifetime": 1}}]
-    for end in ends:
+    ends = [{name: 1} for name in ("idling_timeout", "rolling_timeout", "absolute_timeout")]
+    for end in [*ends, {"cookie": {"lifetime": 1}}]:
         plugin = flow(session={"secret": SECRET, "cookie_http_only": False, **end})
         put_plugin(gateway, node_of(gateway), setting(provider, known, **plugin))
         browser = Browser()
