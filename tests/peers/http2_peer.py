@@ -6,6 +6,7 @@ http2_peer.py [--binary PATH] [WORD...]: the tests whose name has one of the wor
 """
 
 import json
+import os
 import re
 import select
 import socket
@@ -22,6 +23,7 @@ from story import check, eventually, put, run
 # GET / http localhost, by the static table and literals that are not indexed.
 REQUEST = b"\x82\x86\x84\x41\x09localhost"
 RESIDENT_MAX = 60e6  # bytes that an attack may add
+CPU_MAX = 3  # seconds of processor that it may cost
 
 
 def with_route(story, config=None, **behaviour):
@@ -59,9 +61,16 @@ def resident(gateway):
         return int(statm.read().split()[1]) * 4096
 
 
+def processor(gateway):
+    """Seconds that the process has used."""
+    with open(f"/proc/{gateway.serving()}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def hostile(gateway, wire, times=1):
     """Sends what no honest client sends, `times` over; what came back, and whether it was hung up on."""
-    before, came, ended = resident(gateway), b"", False
+    before, spent, came, ended = resident(gateway), processor(gateway), b"", False
     with socket.create_connection(gateway.address("data"), 20) as sock:
         sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
         sock.setblocking(False)
@@ -82,6 +91,7 @@ def hostile(gateway, wire, times=1):
             if sent >= times and not readable and not writable:
                 break
     check(resident(gateway) - before < RESIDENT_MAX, "memory has grown")
+    check(processor(gateway) - spent < CPU_MAX, f"it cost {processor(gateway) - spent:.1f} s of processor")
     return came, ended
 
 

@@ -127,6 +127,24 @@ def test_no_header_is_hung_up_on(story):
     eventually(lambda: wanted in gateway.log() + gateway.output(), "the log names the port")
 
 
+def test_before_a_handshake_of_a_stream(story):
+    """The header, then TLS that ends here; the route goes by the name and the client named."""
+    (port,), upstream, authority = free_ports(1), story.upstream(), Authority(story.folder)
+    place = {"addr": f"127.0.0.1:{port}", "tls": True, "proxy_protocol": True}
+    gateway = story.gateway({"apisix": {"proxy_mode": "http&stream", "stream_proxy": {"tcp": [place]}}})
+    pair = authority.signed("a", ["a.test"])
+    put(gateway, "ssls/1", {"cert": pair.pem, "key": pair.key_pem, "snis": ["a.test"]})
+    nodes = {"type": "roundrobin", "nodes": {upstream.address: 1}}
+    put(gateway, "stream_routes/1", {"sni": "a.test", "remote_addr": CLIENT, "upstream": nodes})
+    context = ssl.create_default_context(cafile=authority.certificate)
+    for send in ("send-proxy", "send-proxy-v2"):
+        haproxy = story.add(Haproxy(story.folder, port, send))
+        with socket.create_connection(("127.0.0.1", haproxy.port), 10, (CLIENT, 0)) as plain:
+            with context.wrap_socket(plain, server_hostname="a.test") as secure:
+                secure.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+                check(secure.recv(100).startswith(b"HTTP/1.1 200"), f"{send}: the upstream answers")
+
+
 class Behind:
     """A server that wants a PROXY header, and answers with whom and what it names."""
 

@@ -242,6 +242,8 @@ def test_a_page_in_chromium(story):
     told = browser.title()
     wanted = "h2 | open echo.test | first,100000,last | 4001as you wish | hihi 0 | done"
     check(told == wanted, f"the page says: {told}")
+    eventually(lambda: "/ws " in gateway.log("access.log"), "the WebSocket is logged")
+    check("/ws HTTP/2.0" in gateway.log("access.log"), gateway.log("access.log"))
 
 
 if __name__ == "__main__":
