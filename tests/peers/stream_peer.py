@@ -119,6 +119,25 @@ def test_what_is_refused_is_reset(story):
         route(gateway, nobody)
 
 
+def test_connections_of_one_client_are_bounded(story):
+    server, gateway = story.add(echo()), story.gateway(MODE)
+    limit = {"conn": 2, "burst": 1, "default_conn_delay": 0.1, "key": "remote_addr"}
+    route(gateway, server.port, with_={"plugins": {"limit-conn": limit}})
+    held, refused = [], 0
+    for _ in range(5):
+        try:
+            sock = socket.create_connection(gateway.address("stream"), SECONDS)
+            sock.sendall(b"x")
+            check(sock.recv(10) == b"x", "it comes back")
+            held.append(sock)
+        except ConnectionResetError:
+            refused += 1
+    check((len(held), refused) == (3, 2), f"{len(held)} connections were taken, {refused} reset")
+    for sock in held:
+        sock.close()
+    eventually(lambda: said(gateway, b"y") == b"y", "there is room again")
+
+
 def test_many_connections_at_once(story):
     server, gateway = story.add(echo()), story.gateway(MODE)
     route(gateway, server.port)
