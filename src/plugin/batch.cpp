@@ -4,13 +4,13 @@
 #include <algorithm>
 
 #include "async/join.h"
+#include "base/bounded.h"
 #include "base/log.h"
 
 namespace sluice::plugin {
 
 namespace {
 constexpr Duration pause_least = 100ms;  // a server that is down is not asked without end
-constexpr std::int64_t seconds_max = 365 * 86400;  // longer is for ever
 }  // namespace
 
 void BatchConfig::describe(json::Fields& field, std::string_view default_name) {
@@ -32,8 +32,6 @@ Batch::Batch(Worker& worker)
 
 void Batch::set_up(const BatchConfig& config, Send send) {
   config_ = config;
-  for (auto* seconds : {&config_.inactive_timeout, &config_.buffer_duration, &config_.retry_delay})
-    *seconds = std::min(*seconds, seconds_max);
   send_ = std::move(send);
 }
 
@@ -54,8 +52,8 @@ void Batch::set_timer() {
   if (entries_.size() >= static_cast<std::size_t>(config_.batch_max_size)) {
     timer_.set(worker_.loop.now());  // soon, and not in the middle of a request
   } else {
-    timer_.set(std::min(after(last_, std::chrono::seconds(config_.inactive_timeout)),
-                        after(first_, std::chrono::seconds(config_.buffer_duration))));
+    timer_.set(std::min(after(last_, bounded_seconds(config_.inactive_timeout)),
+                        after(first_, bounded_seconds(config_.buffer_duration))));
   }
 }
 
@@ -94,7 +92,7 @@ async::Task<> Batch::deliver(std::vector<std::string> entries) {
       drop(entries.size(), "max_retry_count is reached");
       break;
     }
-    co_await worker_.loop.sleep(std::max<Duration>(std::chrono::seconds(config_.retry_delay), pause_least));
+    co_await worker_.loop.sleep(std::max(bounded_seconds(config_.retry_delay), pause_least));
   }
   pending_ -= entries.size();
   for (const std::string& entry : entries) pending_bytes_ -= entry.size();

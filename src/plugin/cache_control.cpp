@@ -32,8 +32,9 @@ void take(CacheDirectives& into, std::string_view name, std::string_view value, 
   else if (is("max-stale")) into.any_stale = true;
 }
 
-Duration until(std::int64_t seconds, std::int64_t wall) {
-  return std::chrono::seconds(std::clamp<std::int64_t>(seconds - wall / 1'000'000'000, 0, seconds_max));
+// Both in seconds since 1970.
+Duration until(std::int64_t then, std::int64_t now) {
+  return std::chrono::seconds(std::clamp<std::int64_t>(then - now, 0, seconds_max));
 }
 
 std::string_view without_weakness(std::string_view etag) {
@@ -70,7 +71,7 @@ bool may_be_kept(const CacheDirectives& response) {
 std::optional<Duration> stated_lifetime(const http::Headers& headers, const CacheDirectives& directives,
                                         std::int64_t wall) {
   if (const auto* own = headers.find("x-accel-expires")) {
-    if (own->value.starts_with('@')) return until(seconds_of(own->value.substr(1)), wall);
+    if (own->value.starts_with('@')) return until(seconds_of(own->value.substr(1)), wall / 1'000'000'000);
     return std::chrono::seconds(seconds_of(own->value));
   }
   if (directives.shared_max_age) return std::chrono::seconds(*directives.shared_max_age);
@@ -79,7 +80,7 @@ std::optional<Duration> stated_lifetime(const http::Headers& headers, const Cach
     const auto at = parse_http_date(expires->value);
     if (!at) return Duration::zero();  // "0" and the like: over already
     const auto made = parse_http_date(headers.get(http::HeaderId::date));
-    return until(*at, made ? *made * 1'000'000'000 : wall);
+    return until(*at, made.value_or(wall / 1'000'000'000));
   }
   return std::nullopt;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/bounded.h"
 #include "base/log.h"
 #include "base/private_key.h"
 #include "base/random.h"
@@ -147,7 +148,7 @@ async::Task<Result<std::shared_ptr<const JwkSet>>> OpenidProvider::keys(std::str
   auto set = JwkSet::parse(*document);
   if (!set) co_return std::unexpected(set.error());
   keys_ = std::make_shared<const JwkSet>(std::move(*set));
-  keys_until_ = worker_.loop.now() + std::chrono::seconds(config_->jwk_expires_in);
+  keys_until_ = worker_.loop.now() + bounded_seconds(config_->jwk_expires_in);
   co_return keys_;
 }
 
@@ -231,8 +232,8 @@ async::Task<Claims> OpenidProvider::introspect(std::string token, OutboundFields
       config_->introspection_expiry_claim.empty() ? "exp" : config_->introspection_expiry_claim;
   const auto* expiry = answer->find(claim);
   if (expiry != nullptr && expiry->is_number()) {
-    const double at = std::min(expiry->as_double(), 1e15);
-    std::int64_t seconds = static_cast<std::int64_t>(claim == "exp" ? at - static_cast<double>(now()) : at);
+    const std::int64_t at = bounded_whole(expiry->as_double());
+    std::int64_t seconds = claim == "exp" ? at - now() : at;
     if (config_->introspection_interval > 0) seconds = std::min(seconds, config_->introspection_interval);
     if (seconds > 0) held_.put(token, {*answer, now() + seconds});
   }
@@ -252,7 +253,7 @@ Result<std::string> OpenidProvider::assertion(std::string_view audience, ClientA
                            {"aud", other.empty() ? std::string(audience) : other},
                            {"jti", secret_hex(id_bytes)},
                            {"iat", now()},
-                           {"exp", now() + config_->client_jwt_assertion_expires_in}});
+                           {"exp", now() + bounded_whole(config_->client_jwt_assertion_expires_in)}});
   std::string text;
   base64_encode(json::dump(header), text, Base64::url);
   text += '.';

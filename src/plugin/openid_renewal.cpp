@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/openid_renewal.h"
 
+#include "base/bounded.h"
 #include "base/log.h"
 #include "plugin/openid_claims.h"
 #include "plugin/openid_provider.h"
@@ -81,8 +82,8 @@ void take_tokens(const OpenidConfig& config, json::Value& session, const json::V
                                  {"scope", "scope"}})
     if (const auto text = tokens.text(from); !text.empty()) session.set(to, text);
   const auto* told = tokens.find("expires_in");
-  std::int64_t life = told != nullptr && told->is_number() ? static_cast<std::int64_t>(told->as_double()) : 0;
-  if (life <= 0) life = config.access_token_expires_in;
+  std::int64_t life = told != nullptr && told->is_number() ? bounded_whole(told->as_double()) : 0;
+  if (life <= 0) life = bounded_whole(config.access_token_expires_in);
   if (life > 0) session.set("expires", now + life);
   else session.erase("expires");
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/bounded.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -43,7 +44,7 @@ void Redis::set_up(const RedisConfig& config) {
 
 std::unique_ptr<Redis::Link> Redis::take(const std::string& server) {
   auto& kept = idle_[server];
-  const Instant oldest = worker_.loop.now() - std::chrono::milliseconds(config_.keepalive_timeout);
+  const Instant oldest = worker_.loop.now() - bounded_milliseconds(config_.keepalive_timeout);
   while (!kept.empty()) {
     auto link = std::move(kept.back());
     kept.pop_back();
@@ -283,7 +284,7 @@ async::Task<Result<RedisValue>> Redis::ask(std::string key, RedisCommand command
   const auto patience = config_.policy == Policy::redis_sentinel
                             ? config_.connect_timeout + config_.read_timeout
                             : config_.timeout;
-  const Instant deadline = worker_.loop.now() + std::chrono::milliseconds(patience);
+  const Instant deadline = worker_.loop.now() + bounded_milliseconds(patience);
   auto asking = ask_in_time(std::move(key), std::move(command), deadline);
   auto reply = co_await asking;
   if (reply && reply->is_error() && !reply->text.starts_with("NOSCRIPT")) co_return refused(*reply);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/bounded.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "json/text.h"
@@ -173,7 +174,7 @@ class AuthzKeycloak final : public plugin::Plugin {
     known.token_endpoint = chosen(config_.token_endpoint, "token_endpoint");
     known.resource_endpoint =
         chosen(config_.resource_registration_endpoint, "resource_registration_endpoint");
-    known.endpoints_until = after(x.worker.loop.now(), std::chrono::seconds(config_.cache_ttl_seconds));
+    known.endpoints_until = x.worker.loop.now() + bounded_seconds(config_.cache_ttl_seconds);
     co_return Result<>();
   }
 
@@ -207,8 +208,7 @@ class AuthzKeycloak final : public plugin::Plugin {
                         std::int64_t leeway) {
     const Value* said = token.find(name);
     const std::int64_t seconds = said != nullptr && said->is_integer() ? said->as_int() : otherwise;
-    constexpr std::int64_t seconds_max = 86'400 * 365;
-    return now + std::chrono::seconds(std::clamp<std::int64_t>(seconds - 1 - leeway, 0, seconds_max));
+    return now + bounded_seconds(bounded_whole(seconds) - 1 - bounded_whole(leeway));
   }
 
   // The ids of the resources that the request's path belongs to.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/bounded.h"
 #include "json/text.h"
 #include "plugin/batch.h"
 #include "plugin/log_entry.h"
@@ -76,7 +77,7 @@ class HttpLogger final : public plugin::Plugin {
     request.headers.emplace_back("Content-Type", json ? "application/json" : "text/plain");
     if (!config_.auth_header.empty()) request.headers.emplace_back("Authorization", config_.auth_header);
     request.body = joined(entries, json);
-    request.timeout = std::chrono::seconds(config_.timeout);
+    request.timeout = bounded_seconds(config_.timeout);
     request.verify = config_.ssl_verify;
     auto asking = worker.ask(std::move(request));
     auto reply = co_await asking;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/bounded.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -53,7 +54,7 @@ std::string base64_of(const Value& value) {
 
 std::int64_t whole(const Value& object, std::string_view name) {
   const auto* member = object.find(name);
-  return member != nullptr && member->is_number() ? static_cast<std::int64_t>(member->as_double()) : 0;
+  return member != nullptr && member->is_number() ? bounded_whole(member->as_double()) : 0;
 }
 
 bool is_true(const Value& object, std::string_view name) {
@@ -212,7 +213,7 @@ class OpenidConnect final : public plugin::Plugin {
       }
       changed = changed || renewed.what == Renewal::fresh;
     }
-    const std::int64_t interval = config_.refresh_session_interval;
+    const std::int64_t interval = bounded_whole(config_.refresh_session_interval);
     const bool asked_again = interval > 0 && whole(session.data, "at") + interval < now(x);
     const bool used_up = config_.force_reauthorize && !is_true(session.data, "fresh");
     if ((asked_again || used_up) && config_.unauth_action == UnauthAction::auth) {

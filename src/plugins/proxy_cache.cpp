@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/bounded.h"
 #include "base/text.h"
 #include "plugin/cache_control.h"
 #include "plugin/cache_fill.h"
@@ -382,7 +383,7 @@ class ProxyCache final : public plugin::Plugin {
     entry.must_revalidate = said.must_revalidate || said.shared_max_age.has_value();
     const bool on_disk = config_.cache_strategy == Strategy::disk;
     const Duration own =
-        on_disk ? CacheZones::shared().disk_lifetime() : std::chrono::seconds(config_.cache_ttl);
+        on_disk ? CacheZones::shared().disk_lifetime() : bounded_seconds(config_.cache_ttl);
     if (!on_disk && !config_.cache_control) {
       entry.lifetime = own + plugin::stated_age(headers);  // from now on
       return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <optional>
 
+#include "base/bounded.h"
 #include "json/text.h"
 #include "plugin/batch.h"
 #include "plugin/log_entry.h"
@@ -83,7 +84,7 @@ class Syslog final : public plugin::Plugin {
   void add(Exchange& x, std::string_view host) const {
     auto& lines = x.local<Lines>(*this);
     lines.set_up(config_.batch, {config_.host, config_.port, config_.sock_type, config_.tls,
-                                 config_.ssl_verify, std::chrono::milliseconds(config_.timeout)});
+                                 config_.ssl_verify, bounded_milliseconds(config_.timeout)});
     const auto& metadata = x.metadata<Syslog>();
     const json::Value entry = plugin::log_entry(x, *this, config_.entries, metadata);
     lines.batch().add(plugin::syslog_line(x.worker.loop.wall(), host, json::dump(entry)),
