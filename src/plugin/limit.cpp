@@ -35,8 +35,12 @@ std::optional<std::string_view> LimitKey::of(Exchange& x) const {
 }
 
 Amount::Amount(const WrittenAmount& written) {
-  if (const auto* number = std::get_if<std::int64_t>(&written)) fixed_ = *number;
-  else text_ = Template::compile(std::get<std::string>(written), find_variable);
+  if (const auto* number = std::get_if<std::int64_t>(&written)) {
+    fixed_ = *number;
+  } else {
+    fixed_.reset();
+    text_ = Template::compile(std::get<std::string>(written), find_variable);
+  }
 }
 
 std::optional<std::int64_t> Amount::of(Exchange& x, std::int64_t least) const {

@@ -43,13 +43,13 @@ class Amount {
   Amount() = default;  // 0
   explicit Amount(const WrittenAmount& written);
 
-  bool is_fixed() const { return text_.text().empty(); }
+  bool is_fixed() const { return fixed_.has_value(); }
   // Nothing when it is no whole number for this request, or less than `least`.
   std::optional<std::int64_t> of(Exchange& x, std::int64_t least) const;
 
  private:
-  std::int64_t fixed_ = 0;
-  Template text_;
+  std::optional<std::int64_t> fixed_ = 0;
+  Template text_;  // when it is not
 };
 
 // What the keys of one plugin's config begin with in Redis: the same on every gateway, another when it is

@@ -113,6 +113,15 @@ TEST(LimitConn, bounds_what_is_under_way) {
   EXPECT_EQ(seventh.status, 429);
 }
 
+TEST(LimitConn, needs_an_amount) {
+  Bench bench;
+  const auto plugin =
+      make(limit_conn, R"x({"conn": "", "burst": 1, "default_conn_delay": 0.5, "key": "remote_addr"})x");
+  ASSERT_NE(plugin, nullptr);
+  Waiting one(bench, *plugin);
+  EXPECT_EQ(one.status, 500) << "a text that is no number";
+}
+
 TEST(LimitConn, counts_by_rules) {
   Bench bench;
   const auto plugin = make(limit_conn, R"x({"default_conn_delay": 0.5, "rules": [
