@@ -3,6 +3,7 @@
 // runs.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "gateway/certificates.h"
 #include "gateway/route.h"
 #include "http/server_connection.h"
+#include "net/proxy_protocol.h"
 #include "plugin/template.h"
 #include "plugin/worker.h"
 
@@ -26,7 +28,7 @@ struct StreamListen {
   Endpoint endpoint;
   bool tls = false;
   bool proxy_protocol = false;              // each connection begins with a PROXY header
-  bool proxy_protocol_to_upstream = false;  // and so does each to an upstream
+  std::optional<net::ProxyVersion> proxy_protocol_to_upstream{};  // and so does each to an upstream
 };
 
 // A file that gets a line for each request, or for each connection below HTTP.

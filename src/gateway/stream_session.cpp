@@ -13,7 +13,8 @@ namespace sluice::gateway {
 struct ServingStream {
   explicit ServingStream(StreamSession& session)
       : serving(session.worker_, session.from()), upstream(serving.x, session.worker_) {
-    upstream.send_proxy_header(session.port_->at.proxy_protocol_to_upstream);
+    if (const auto version = session.port_->at.proxy_protocol_to_upstream)
+      upstream.send_proxy_header(*version);
   }
   ServingStream(const ServingStream&) = delete;
   ~ServingStream() {

@@ -63,16 +63,16 @@ Error StreamUpstream::explained(Error error) const {
 }
 
 // Where the client connected to is what the proxy in front has said, if there is one.
-std::string StreamUpstream::proxy_header() const {
+std::string StreamUpstream::proxy_header(net::ProxyVersion version) const {
   const bool told = x_.proxy_header != nullptr && x_.proxy_header->ends;
-  return net::write_proxy_header(x_.remote, told ? x_.proxy_header->ends->destination : x_.server);
+  return net::write_proxy_header(version, x_.remote, told ? x_.proxy_header->ends->destination : x_.server);
 }
 
 async::Task<Result<std::unique_ptr<net::Stream>>> StreamUpstream::connect_to(const upstream::Peer& peer) {
   const Instant deadline = after(worker_.loop.now(), upstream_->timeouts.connect);
   auto stream = co_await worker_.network().connect(worker_.loop, peer.endpoint, deadline);
-  if (stream && sends_proxy_header_) {
-    const std::string header = proxy_header();
+  if (stream && proxy_version_) {
+    const std::string header = proxy_header(*proxy_version_);
     const ssize_t written = co_await (*stream)->write(header, upstream_->timeouts.send);
     if (written < 0)
       co_return fail(ErrorKind::reset, system_message("sending the PROXY header", static_cast<int>(-written)),

@@ -7,6 +7,7 @@
 
 #include "gateway/peer_choice.h"
 #include "gateway/relay.h"
+#include "net/proxy_protocol.h"
 
 namespace sluice::gateway {
 
@@ -17,13 +18,13 @@ class StreamUpstream {
   // The stream to a peer, or the status of the failure, which has been logged.
   async::Task<std::expected<std::unique_ptr<net::Stream>, int>> connect(const Destination& destination);
   // A peer is told first whose connection it gets, by the PROXY protocol.
-  void send_proxy_header(bool wanted) { sends_proxy_header_ = wanted; }
+  void send_proxy_header(net::ProxyVersion version) { proxy_version_ = version; }
   RelayOptions relay_options() const;
   // The connection has ended.
   void finish() { choice_.finish(x_.upstream.connect_time); }
 
  private:
-  std::string proxy_header() const;
+  std::string proxy_header(net::ProxyVersion version) const;
   async::Task<Result<std::unique_ptr<net::Stream>>> connect_to(const upstream::Peer& peer);
   std::string tls_name(const upstream::Peer& peer) const;
   Error explained(Error error) const;
@@ -32,7 +33,7 @@ class StreamUpstream {
   Worker& worker_;
   PeerChoice choice_;
   const upstream::Upstream* upstream_ = nullptr;
-  bool sends_proxy_header_ = false;
+  std::optional<net::ProxyVersion> proxy_version_;
 };
 
 }  // namespace sluice::gateway

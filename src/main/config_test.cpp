@@ -294,12 +294,13 @@ apisix:
   proxy_mode: stream
   proxy_protocol: {enable_tcp_pp: true}
   stream_proxy:
-    tcp: ["127.0.0.1:1", {addr: "127.0.0.1:2", proxy_protocol: false, proxy_protocol_to_upstream: true}]
+    tcp: ["127.0.0.1:1", {addr: "127.0.0.1:2", proxy_protocol: false, proxy_protocol_to_upstream: 2}]
 )");
   ASSERT_TRUE(proxies.config) << proxies.findings.problems.front().what;
   const auto& ports_of_proxies = proxies.config->gateway.stream_listen;
   EXPECT_TRUE(ports_of_proxies[0].proxy_protocol && !ports_of_proxies[0].proxy_protocol_to_upstream);
-  EXPECT_TRUE(!ports_of_proxies[1].proxy_protocol && ports_of_proxies[1].proxy_protocol_to_upstream);
+  EXPECT_TRUE(!ports_of_proxies[1].proxy_protocol);
+  EXPECT_EQ(ports_of_proxies[1].proxy_protocol_to_upstream, net::ProxyVersion::binary);
   EXPECT_EQ(got.config->gateway.listen.size(), 2u);
   const Read datagrams =
       read("apisix: {proxy_mode: stream, stream_proxy: {udp: [\"127.0.0.1:9100-9101\", \"[::1]:53\"]}}");

@@ -24,6 +24,15 @@ std::optional<Range> range_of(std::string_view text) {
   return Range{static_cast<std::int64_t>(*first), static_cast<std::int64_t>(*last)};
 }
 
+// true and 1: version 1, as APISIX sends it; 2: version 2; false: none.
+bool is_proxy_version(const json::Value& written) {
+  return written.is_bool() || (written.is_integer() && (written.as_int() == 1 || written.as_int() == 2));
+}
+std::optional<net::ProxyVersion> proxy_version_of(const json::Value& written) {
+  if (written.is_integer()) return static_cast<net::ProxyVersion>(written.as_int());
+  return written.as_bool() ? std::optional(net::ProxyVersion::text) : std::nullopt;
+}
+
 // One list of ports: 9100, "9100-9110", "10.0.0.1:9100", "[::1]:9100-9110", or {addr, tls, …}.
 class Ports {
  public:
@@ -50,11 +59,10 @@ class Ports {
     if (address == nullptr) return wrong(item);
     for (const auto& [name, value] : item.as_object()) {
       if (name == "addr") continue;
-      bool* const flag = name == "tls"                          ? &at.tls
-                         : name == "proxy_protocol"             ? &at.proxy_protocol
-                         : name == "proxy_protocol_to_upstream" ? &at.proxy_protocol_to_upstream
-                                                                : nullptr;
+      bool* const flag = name == "tls" ? &at.tls : name == "proxy_protocol" ? &at.proxy_protocol : nullptr;
       if (flag != nullptr && value.is_bool()) *flag = value.as_bool();
+      else if (name == "proxy_protocol_to_upstream" && is_proxy_version(value))
+        at.proxy_protocol_to_upstream = proxy_version_of(value);
       else section_.problem(key_, "has '" + name + "', which is not known here, or not with this value");
     }
     read_address(*address, at);
@@ -112,7 +120,8 @@ void read_stream_proxy(Section& apisix, bool ipv6, Config& config) {
   const bool written = apisix.has("stream_proxy");
   Section proxy = apisix.section("stream_proxy");
   const gateway::StreamListen usual{.proxy_protocol = config.stream_proxy_protocol,
-                                    .proxy_protocol_to_upstream = config.stream_proxy_protocol_to_upstream};
+                                    .proxy_protocol_to_upstream = proxy_version_of(
+                                        config.stream_proxy_protocol_to_upstream)};
   Ports(proxy, "tcp", ipv6, usual, config.gateway.stream_listen).read();
   Ports(proxy, "udp", ipv6, {}, config.gateway.datagram_listen).read();
   const bool tcp_only = std::ranges::any_of(config.gateway.datagram_listen, [](const auto& at) {

@@ -92,6 +92,39 @@ Read parse_binary(std::string_view bytes) {
   return read;
 }
 
+std::string text_header(bool v6, const Endpoint& source, const Endpoint& destination) {
+  const auto text = [v6](const IpAddress& address) {
+    return v6 && address.is_v4() ? "::ffff:" + address.text() : address.text();
+  };
+  return std::string("PROXY ") + (v6 ? "TCP6 " : "TCP4 ") + text(source.address) + " " +
+         text(destination.address) + " " + std::to_string(source.port) + " " +
+         std::to_string(destination.port) + "\r\n";
+}
+
+void append_number(std::string& to, std::uint16_t number) {
+  to += static_cast<char>(number >> 8);
+  to += static_cast<char>(number & 255);
+}
+
+void append_address(std::string& to, const IpAddress& address, bool v6) {
+  unsigned char bytes[16];
+  const std::size_t size = address.bytes(bytes);
+  if (v6 && size == 4) to.append(10, '\0').append(2, '\xff');  // IPv4-mapped
+  to.append(reinterpret_cast<const char*>(bytes), size);
+}
+
+std::string binary_header(bool v6, const Endpoint& source, const Endpoint& destination) {
+  std::string header(binary_signature);
+  header += '\x21';                 // version 2, PROXY
+  header += v6 ? '\x21' : '\x11';  // over TCP
+  append_number(header, v6 ? 36 : 12);
+  append_address(header, source.address, v6);
+  append_address(header, destination.address, v6);
+  append_number(header, source.port);
+  append_number(header, destination.port);
+  return header;
+}
+
 bool may_begin(std::string_view bytes, std::string_view opening) {
   const std::size_t common = std::min(bytes.size(), opening.size());
   return bytes.substr(0, common) == opening.substr(0, common);
@@ -132,14 +165,11 @@ async::Task<Result<ProxyHeader>> take_proxy_header(Stream& stream, Instant deadl
   }
 }
 
-std::string write_proxy_header(const Endpoint& source, const Endpoint& destination) {
-  const bool v6 = source.address.is_v6() || destination.address.is_v6();
-  const auto text = [v6](const IpAddress& address) {  // both are of one family in a header
-    return v6 && address.is_v4() ? "::ffff:" + address.text() : address.text();
-  };
-  return std::string("PROXY ") + (v6 ? "TCP6 " : "TCP4 ") + text(source.address) + " " +
-         text(destination.address) + " " + std::to_string(source.port) + " " +
-         std::to_string(destination.port) + "\r\n";
+std::string write_proxy_header(ProxyVersion version, const Endpoint& source, const Endpoint& destination) {
+  const bool v6 =
+      source.address.is_v6() || destination.address.is_v6();  // both are of one family in a header
+  return version == ProxyVersion::binary ? binary_header(v6, source, destination)
+                                         : text_header(v6, source, destination);
 }
 
 }  // namespace sluice::net

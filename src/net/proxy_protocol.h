@@ -4,6 +4,7 @@
 // longer than a limit, is refused, and nothing behind the header is touched. Pure functions, any thread; the
 // reading is done on the stream's loop.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,7 +39,9 @@ Result<std::optional<ProxyHeaderRead>> parse_proxy_header(std::string_view bytes
 // Takes the header off the front of a connection. Errors: timeout, closed, limit, protocol.
 async::Task<Result<ProxyHeader>> take_proxy_header(Stream& stream, Instant deadline);
 
-// Version 1, of a TCP connection.
-std::string write_proxy_header(const Endpoint& source, const Endpoint& destination);
+enum class ProxyVersion : std::uint8_t { text = 1, binary = 2 };
+
+// Of a TCP connection.
+std::string write_proxy_header(ProxyVersion version, const Endpoint& source, const Endpoint& destination);
 
 }  // namespace sluice::net

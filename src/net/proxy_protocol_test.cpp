@@ -77,11 +77,28 @@ TEST(ProxyProtocol, Binary) {
 
 TEST(ProxyProtocol, Written) {
   const auto written = [](std::string_view from, std::string_view to) {
-    return write_proxy_header(*Endpoint::parse(from), *Endpoint::parse(to));
+    return write_proxy_header(ProxyVersion::text, *Endpoint::parse(from), *Endpoint::parse(to));
   };
   EXPECT_EQ(written("192.0.2.1:5", "127.0.0.1:443"), "PROXY TCP4 192.0.2.1 127.0.0.1 5 443\r\n");
   EXPECT_EQ(written("[2001:db8::1]:5", "[::1]:443"), "PROXY TCP6 2001:db8::1 ::1 5 443\r\n");
   EXPECT_EQ(written("192.0.2.1:5", "[::1]:443"), "PROXY TCP6 ::ffff:192.0.2.1 ::1 5 443\r\n");
+}
+
+TEST(ProxyProtocol, WrittenInBinaryIsReadAsItWas) {
+  const std::pair<std::string_view, std::string_view> connections[] = {
+      {"192.0.2.1:5", "127.0.0.1:443"}, {"[2001:db8::1]:5", "[::1]:443"}, {"192.0.2.1:65535", "[::1]:443"}};
+  for (const auto& [from, to] : connections) {
+    const Endpoint source = *Endpoint::parse(from), destination = *Endpoint::parse(to);
+    const std::string bytes = write_proxy_header(ProxyVersion::binary, source, destination);
+    const auto read = parse_proxy_header(bytes + "more");
+    ASSERT_TRUE(read && *read && (*read)->header.ends) << from;
+    EXPECT_EQ((*read)->size, bytes.size());
+    EXPECT_EQ((*read)->header.ends->source, source);
+    EXPECT_EQ((*read)->header.ends->destination, destination);
+  }
+  const auto v4 = write_proxy_header(ProxyVersion::binary, *Endpoint::parse("192.0.2.1:5"),
+                                     *Endpoint::parse("127.0.0.1:443"));
+  EXPECT_EQ(v4, std::string_view("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\x7f\0\0\1\0\5\1\xbb", 28));
 }
 
 async::Task<> keep(Stream& stream, Instant deadline, std::optional<Result<ProxyHeader>>& result) {

@@ -93,8 +93,8 @@ Result<std::shared_ptr<const TlsFront>> TlsFront::make(const Options& options) {
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, use_ticket_key);
   } else {
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
-    // What is over is found out where it is asked for, and gives way to what is new: a look through all that is
-    // kept, every 255 handshakes, is not needed.
+    // What is over is found out where it is asked for, and gives way to what is new: a look through all that
+    // is kept, every 255 handshakes, is not needed.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_AUTO_CLEAR);
     SSL_CTX_sess_set_cache_size(context, sessions_kept_max);
   }

@@ -204,9 +204,10 @@ def told_behind(gateway, address, source):
     return came.partition(b"\r\n\r\n")[2].decode().split(), own
 
 
-def servers_are_told(story, program):
+def servers_are_told(story, program, version=True):
     server, (port,) = story.add(Behind(story.folder, program)), free_ports(1)
-    places = [{"addr": f"{at}:{port}", "proxy_protocol_to_upstream": True} for at in ("127.0.0.1", "[::1]")]
+    ports = [f"{at}:{port}" for at in ("127.0.0.1", "[::1]")]
+    places = [{"addr": at, "proxy_protocol_to_upstream": version} for at in ports]
     streams = {"proxy_mode": "http&stream", "stream_proxy": {"tcp": places}}
     gateway = story.gateway({"apisix": streams})
     nodes = {"type": "roundrobin", "nodes": {f"127.0.0.1:{server.port}": 1}}
@@ -222,6 +223,11 @@ def test_nginx_behind_is_told_the_client(story):
 
 def test_haproxy_behind_is_told_the_client(story):
     servers_are_told(story, "haproxy")
+
+
+def test_version_2_tells_the_client(story):
+    servers_are_told(story, "haproxy", 2)
+    servers_are_told(story, "nginx", 2)
 
 
 def test_from_haproxy_to_nginx(story):
