@@ -123,6 +123,10 @@ Value shown(const Result<plugin::OutboundReply>& answer) {
   return out;
 }
 
+Value not_asked() {
+  return Value::object({{"status", 503}, {"reason", "not asked: the answers before have max_answers_size"}});
+}
+
 plugin::Verdict refuse(int status, std::string_view why) {
   return plugin::reply_json(status, Value::object({{"error_msg", why}}));
 }
@@ -136,11 +140,16 @@ class BatchRequests final : public plugin::Plugin {
     void describe(json::Fields& field) { field.open(); }
   };
   struct Metadata {
-    std::uint64_t max_body_size = 1 << 20, max_pipeline_items = 1000;
+    std::uint64_t max_body_size = 1 << 20, max_pipeline_items = 1000, max_answers_size = 16 << 20;
 
     void describe(json::Fields& field) {
       field("max_body_size", max_body_size, "Bytes a batch may have.").at_least(1);
       field("max_pipeline_items", max_pipeline_items, "Requests a batch may have.").at_least(1);
+      field(
+          "max_answers_size", max_answers_size,
+          "Bytes of bodies that the answers of a batch may have together; when they have, the requests that "
+          "are left are not asked, and answered 503.")
+          .at_least(1);
       field.open();
     }
   };
@@ -167,9 +176,15 @@ class BatchRequests final : public plugin::Plugin {
       co_return refuse(400, "too many pipeline requests, " + std::to_string(batch.pipeline.size()) +
                                 " exceeds the maximum of " + std::to_string(limits.max_pipeline_items));
     Value answers = Value::array();
+    std::uint64_t held = 0;
     for (const Part& part : batch.pipeline) {
+      if (held >= limits.max_answers_size) {
+        answers.push_back(not_asked());
+        continue;
+      }
       auto asking = x.worker.ask(request_of(x, batch, part));
       const auto one = co_await asking;
+      if (one) held += one->body.size();
       answers.push_back(shown(one));
     }
     co_return plugin::reply_json(200, std::move(answers));
