@@ -21,6 +21,7 @@ class NoStatus final : public plugin::Status {
   bool started() const override { return true; }
   bool ready() const override { return true; }
   json::Value health() const override { return json::Value::array(); }
+  void take_up_settings() override {}
 };
 
 async::Task<> keep(async::Task<http::Reply> task, std::optional<http::Reply>& into) {
