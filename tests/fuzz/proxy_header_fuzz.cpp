@@ -25,10 +25,12 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   }
   if (!(*whole)->header.ends) return 0;
   const auto& ends = *(*whole)->header.ends;
-  const std::string written = net::write_proxy_header(ends.source, ends.destination);
-  const auto read = net::parse_proxy_header(written);
-  SLUICE_CHECK(read && *read && (*read)->header.ends);
-  SLUICE_CHECK((*read)->header.ends->source == ends.source);
-  SLUICE_CHECK((*read)->header.ends->destination == ends.destination);
+  for (const auto version : {net::ProxyVersion::text, net::ProxyVersion::binary}) {
+    const std::string written = net::write_proxy_header(version, ends.source, ends.destination);
+    const auto read = net::parse_proxy_header(written);
+    SLUICE_CHECK(read && *read && (*read)->header.ends);
+    SLUICE_CHECK((*read)->header.ends->source == ends.source);
+    SLUICE_CHECK((*read)->header.ends->destination == ends.destination);
+  }
   return 0;
 }
