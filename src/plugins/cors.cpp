@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstdint>
 #include <map>
+#include <optional>
+#include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "http/bytes.h"
 #include "plugin/exchange.h"
 #include "plugin/leaf.h"
 
@@ -45,6 +50,39 @@ struct Names {
       expose_headers{"Access-Control-Expose-Headers"}, max_age{"Access-Control-Max-Age"};
 };
 const Names names;
+
+// Fields that every response gets as they are: written out once, as they go over the wire.
+class FixedFields {
+ public:
+  // Not behind `put`: headers point into this.
+  void add(const http::FieldName& name, std::string_view value) {
+    fields_.push_back({&name, text_.size(), value.size()});
+    sizes_ |= bit_of(name.text());
+    text_.append(name.text()).append(": ");
+    for (const char c : value) text_ += http::is_field_byte(c) ? c : ' ';
+    text_ += "\r\n";
+  }
+  void put(http::Headers& headers) const {
+    const bool may_be_there = std::ranges::any_of(
+        headers, [this](const http::Header& header) { return (sizes_ & bit_of(header.name)) != 0; });
+    for (const Field& field : fields_) {
+      const std::string_view name = std::string_view(text_).substr(field.at, field.name->text().size());
+      const std::string_view value(name.data() + name.size() + 2, field.value_size);
+      if (may_be_there) headers.remove(*field.name);
+      headers.append({name, value, field.name->id(), true});
+    }
+  }
+
+ private:
+  struct Field {
+    const http::FieldName* name;
+    std::size_t at, value_size;
+  };
+  static std::uint64_t bit_of(std::string_view name) { return std::uint64_t{1} << name.size() % 64; }
+  std::string text_;
+  std::uint64_t sizes_ = 0;  // a bit for each length of a name
+  std::vector<Field> fields_;
+};
 
 bool fits(Origin origin, Origin allowed) { return origin == allowed || allowed == "*"; }
 
@@ -133,7 +171,15 @@ class Cors final : public plugin::Plugin {
     }
   };
 
-  explicit Cors(Config config) : config_(std::move(config)), max_age_(std::to_string(config_.max_age)) {}
+  explicit Cors(Config config) : config_(std::move(config)) {
+    fixed_.add(names.allow_methods,
+               config_.allow_methods == "**" ? "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE"
+                                             : std::string_view(config_.allow_methods));
+    fixed_.add(names.max_age, std::to_string(config_.max_age));
+    if (!config_.expose_headers.empty()) fixed_.add(names.expose_headers, config_.expose_headers);
+    if (config_.allow_headers != "**") fixed_.add(names.allow_headers, config_.allow_headers);
+    if (config_.allow_credential) fixed_.add(names.allow_credentials, "true");
+  }
 
   // The origin is kept as the client sent it: plugins may change the request.
   plugin::VerdictTask rewrite(Exchange& x) const override {
@@ -195,24 +241,15 @@ class Cors final : public plugin::Plugin {
   void tell(Exchange& x, std::string_view allowed) const {
     auto& headers = x.response.headers;
     headers.set(names.allow_origin, allowed);
-    headers.set(names.allow_methods,
-                config_.allow_methods == "**" ? "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE"
-                                              : std::string_view(config_.allow_methods));
-    headers.set(names.max_age, max_age_);
-    if (!config_.expose_headers.empty())
-      headers.set(names.expose_headers, config_.expose_headers);
-    if (config_.allow_headers != "**") {
-      headers.set(names.allow_headers, config_.allow_headers);
-    } else if (const auto asked = x.request.headers.joined("Access-Control-Request-Headers")) {
+    fixed_.put(headers);
+    if (config_.allow_headers != "**") return;
+    if (const auto asked = x.request.headers.joined("Access-Control-Request-Headers"))
       headers.set(names.allow_headers, *asked);
-    } else {
-      headers.remove(names.allow_headers);
-    }
-    if (config_.allow_credential) headers.set(names.allow_credentials, "true");
+    else headers.remove(names.allow_headers);
   }
 
   Config config_;
-  std::string max_age_;
+  FixedFields fixed_;
 };
 
 extern constexpr plugin::PluginType cors = plugin::plugin<Cors>({
