@@ -320,6 +320,30 @@ def test_a_cluster_is_asked_where_the_key_is(story):
         check(statuses(gateway, f"/a?k={key}", 4) == [200, 200, 200, 429], f"key {key}")
 
 
+def test_a_cluster_over_tls(story):
+    with tempfile.TemporaryDirectory() as folder:
+        papers = Certificates(folder)
+        words = [("--cluster-enabled", "yes", "--cluster-port", port) for port in free_ports(3)]
+        words = [(*one, "--tls-cluster", "yes", "--requirepass", "s3cret") for one in words]
+        nodes = [story.add(Redis(*one, tls=papers)) for one in words]
+        addresses = [f"127.0.0.1:{node.port}" for node in nodes]
+        access = ["redis-cli", "--tls", "--cacert", papers.authority, "-a", "s3cret", "--no-auth-warning"]
+        create = [*access, "--cluster", "create", *addresses, "--cluster-yes"]
+        subprocess.run(list(map(str, create)), check=True, capture_output=True, timeout=60)
+        gateway = story.gateway()
+        limit = {**COUNT, "policy": "redis-cluster", "redis_cluster_name": "c", "key": "arg_k"}
+        limit.update(redis_cluster_nodes=addresses[:1], redis_password="s3cret", redis_cluster_ssl=True)
+        route(story, gateway, 1, "/a", {"limit-count": limit})
+        eventually(lambda: get(gateway, "/a?k=warm").status == 200, "the cluster does not serve")
+        for key in range(6):
+            check(statuses(gateway, f"/a?k={key}", 4) == [200, 200, 200, 429], f"key {key}")
+        verified = {**limit, "redis_cluster_ssl_verify": True}
+        route(story, gateway, 2, "/b", {"limit-count": verified})
+        check(get(gateway, "/b?k=1").status == 500, "nobody vouches for the certificates")
+        route(story, gateway, 3, "/c", {"limit-count": {**limit, "redis_password": "wrong"}})
+        check(get(gateway, "/c?k=1").status == 500, "a wrong password counts nothing")
+
+
 def test_a_cluster_that_is_down_for_a_moment_is_waited_for(story):
     node = story.add(Redis("--cluster-enabled", "yes", "--cluster-port", free_ports(1)[0]))
     node.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
