@@ -13,7 +13,7 @@ import sys
 import story as shared
 from papers import Authority
 from proxy_protocol_peer import Haproxy
-from story import check, eventually, put, run
+from story import accepts, check, eventually, put, run
 from syslog_peer import Receiver
 
 from client import Connection, request_bytes  # behind story, which knows where it is
@@ -36,11 +36,7 @@ class Socat:
         eventually(lambda: kind != "TCP6" or self.listens(), "socat listens")
 
     def listens(self):
-        try:
-            socket.create_connection((HERE, self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return accepts(HERE, self.port)
 
     def close(self):
         self.process.terminate()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from papers import Authority
-from story import check, eventually, put, run
+from story import accepts, check, eventually, put, run
 
 from gateway import die_with_parent, free_ports  # behind story, which knows where it is
 
@@ -40,11 +40,7 @@ class Broker:
         eventually(self.listens, "the broker listens")
 
     def listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return accepts("127.0.0.1", self.port)
 
     def log(self):
         return self.told.read_text(errors="replace") if self.told.exists() else ""

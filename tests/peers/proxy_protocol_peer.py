@@ -11,7 +11,7 @@ import ssl
 import subprocess
 
 from papers import Authority
-from story import check, eventually, put, run
+from story import accepts, check, eventually, put, run
 
 from gateway import die_with_parent, free_ports  # behind story, which knows where it is
 
@@ -43,11 +43,7 @@ class Haproxy:
         eventually(self.listens, "haproxy listens")
 
     def listens(self):
-        try:
-            socket.create_connection((self.on, self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return accepts(self.on, self.port)
 
     def close(self):
         self.process.terminate()

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from story import check, eventually, put, run
+from story import accepts, check, eventually, put, run
 
 from client import Connection, request_bytes
 from etcd_cluster import Certificates
@@ -58,11 +58,7 @@ class Redis:
         eventually(self.listens, "redis-server does not start")
 
     def listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return accepts("127.0.0.1", self.port)
 
     def ask(self, *words):
         """Inline commands are enough here: no argument has a blank in it."""

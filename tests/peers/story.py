@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -33,6 +34,15 @@ def eventually(condition, what, seconds=WITHIN):
             return
         pause.wait(0.02)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def accepts(host, port):
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((host, port), 1).close()
+        return True
+    except OSError:
+        return False
 
 
 class Story:

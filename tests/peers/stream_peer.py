@@ -5,6 +5,7 @@
 stream_peer.py [--binary PATH] [WORD...]: the tests whose name has one of the words.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -14,9 +15,10 @@ import sys
 import threading
 
 from papers import Authority
-from story import check, delete, eventually, put, run
+from story import accepts, check, delete, eventually, put, run
 
 # story has put the scenarios' modules on the path
+from client import Connection, request_bytes
 from gateway import free_ports
 
 BIG = 64 << 20
@@ -48,7 +50,8 @@ class Program:
             return False
 
     def close(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a test has killed it, and its children have gone
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -241,12 +244,8 @@ def test_a_peer_that_dies_is_passed_over(story):
         check(said(gateway, b"y") == b"y", "the other answers")
 
     def seen():
-        wire = b"GET /v1/healthcheck/upstreams/u HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        with socket.create_connection(gateway.address("control"), SECONDS) as sock:
-            sock.sendall(wire)
-            told = b""
-            while piece := sock.recv(65536):
-                told += piece
+        wire = request_bytes("GET", "/v1/healthcheck/upstreams/u", [("Connection", "close")])
+        told = Connection(gateway.address("control")).exchange("GET", wire).body
         return b'"unhealthy"' in told
 
     eventually(seen, "the checker has seen it")
@@ -269,11 +268,7 @@ def test_an_edit_cuts_nobody_off_and_quit_waits(story):
 
 
 def listens(gateway):
-    try:
-        socket.create_connection(gateway.address("stream"), 1).close()
-        return True
-    except OSError:
-        return False
+    return accepts(*gateway.address("stream"))
 
 
 def test_a_reload_opens_new_ports(story):

@@ -14,6 +14,7 @@ import threading
 
 from story import check, eventually, put, run
 
+from client import Connection, request_bytes  # behind story, which knows where it is
 from gateway import die_with_parent, free_ports  # behind story, which knows where it is
 
 
@@ -288,14 +289,10 @@ def test_sessions_are_logged_and_counted(story):
     line = f"<UDP 200 in=4 out=6 up=127.0.0.1:{named.port} 6>"
     eventually(lambda: line in gateway.log("s.log"), f"the access log has {line}")
     address = gateway.address("metrics")
-    ask = b"GET /apisix/prometheus/metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    wire = request_bytes("GET", "/apisix/prometheus/metrics", [("Connection", "close")])
 
     def counted():
-        with socket.create_connection(address, 10) as sock:
-            sock.sendall(ask)
-            told = b""
-            while piece := sock.recv(65536):
-                told += piece
+        told = Connection(address).exchange("GET", wire).body
         return b'apisix_stream_connection_total{route="1"} 1\n' in told
 
     eventually(counted, "the session is counted")
