@@ -43,11 +43,7 @@ class Program:
         """The port is known, and nothing runs yet."""
 
     def answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return accepts("127.0.0.1", self.port)
 
     def close(self):
         with contextlib.suppress(ProcessLookupError):  # a test has killed it, and its children have gone
