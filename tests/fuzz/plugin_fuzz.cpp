@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/log.h"
-#include "gateway/memory_gateway.h"
+#include "conversation.h"
 #include "json/text.h"
 #include "plugin/cache_zones.h"
 #include "plugin/config_mutator.h"
@@ -26,13 +26,6 @@ constexpr std::string_view upstream =
         "nodes": {"127.0.0.1:1000": 1}})";
 constexpr std::string_view plain_request =
     "GET /a%20b?x=1&apikey=k HTTP/1.1\r\nHost: a.test\r\nOrigin: http://a.test\r\napikey: k\r\n\r\n";
-
-std::string_view cut(std::string_view& rest, char mark) {
-  const auto end = std::min(rest.find(mark), rest.size());
-  const std::string_view piece = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return piece;
-}
 
 const plugin::PluginType* type_of(const json::Value& input) {
   if (!input.is_object()) return nullptr;
@@ -82,27 +75,9 @@ gateway::Settings settings() {
 void run(const plugin::PluginType& type, const json::Value& config, const json::Value& consumer,
          const json::Value& metadata, std::string_view from_client, std::string_view from_upstream) {
   MemoryGateway gateway(plugins::all(), settings());
-  MemoryGateway::Peer peer(gateway, {IpAddress::loopback(), 1000},
-                           [&from_upstream](std::string& read) -> std::optional<std::string> {
-                             read.clear();
-                             if (from_upstream.empty()) return std::nullopt;
-                             return std::string(cut(from_upstream, '\xff'));
-                           });
+  MemoryGateway::Peer peer(gateway, {IpAddress::loopback(), 1000}, fuzz::giving(from_upstream));
   put(gateway, type, config, consumer, metadata);
-  {
-    auto client = gateway.connect();
-    while (!from_client.empty()) {
-      client.send(cut(from_client, '\xff'));
-      client.received();
-      gateway.pass(100ms);
-    }
-    client.half_close();
-    client.received();
-    gateway.pass(1s);
-    client.received();
-  }
-  for (int i = 0; i < 10; ++i) gateway.pass(1min);
-  SLUICE_CHECK(gateway.worker->counters.active == 0);
+  fuzz::converse(gateway, from_client);
 }
 
 }  // namespace
@@ -121,7 +96,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view rest(reinterpret_cast<const char*>(data), size);
-  const auto input = json::parse(cut(rest, '\xfe'));
+  const auto input = json::parse(fuzz::cut(rest, '\xfe'));
   if (!input) return 0;
   const auto* type = type_of(*input);
   if (type == nullptr) return 0;
@@ -131,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   const json::Value config = member("config"), consumer = member("consumer"), metadata = member("metadata");
   if (!is_read(*type, config, consumer, metadata)) return 0;
-  const std::string_view from_client = cut(rest, '\xfe');
+  const std::string_view from_client = fuzz::cut(rest, '\xfe');
   run(*type, config, consumer, metadata, from_client.empty() ? plain_request : from_client, rest);
   return 0;
 }
