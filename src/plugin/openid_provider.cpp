@@ -68,10 +68,28 @@ Digest digest_of_name(std::string_view algorithm) {
   return algorithm.ends_with("512") ? Digest::sha512 : Digest::sha256;
 }
 
+std::shared_ptr<const OpenidDiscovery> read_discovery(const json::Value& document) {
+  auto found = std::make_shared<OpenidDiscovery>();
+  for (const auto& [name, into] :
+       {std::pair{"issuer", &found->issuer},
+        {"authorization_endpoint", &found->authorization_endpoint},
+        {"token_endpoint", &found->token_endpoint},
+        {"userinfo_endpoint", &found->userinfo_endpoint},
+        {"jwks_uri", &found->jwks_uri},
+        {"introspection_endpoint", &found->introspection_endpoint},
+        {"end_session_endpoint", &found->end_session_endpoint},
+        {"revocation_endpoint", &found->revocation_endpoint},
+        {"pushed_authorization_request_endpoint", &found->pushed_endpoint}})
+    *into = document.text(name);
+  return found;
+}
+
 }  // namespace
 
-void OpenidProvider::set_up(const OpenidConfig& config, OpenidRenewals& renewals) {
+void OpenidProvider::set_up(const OpenidConfig& config, OpenidPublished& published,
+                            OpenidRenewals& renewals) {
   config_ = &config;
+  published_ = &published;
   renewals_ = &renewals;
   if (!config.public_key.empty())
     if (auto key = PublicKey::from_pem(config.public_key)) public_key_ = std::move(*key);
@@ -92,9 +110,10 @@ async::Task<Claims> OpenidProvider::get(std::string url, std::string access_toke
 
 async::Task<Result<OpenidProvider::Known>> OpenidProvider::discovery() {
   const Instant time = worker_.loop.now();
-  if (known_ != nullptr && time < known_until_) co_return known_;
+  if (!known_.is_fresh(time)) published_->discovery.refresh(known_);
+  if (known_.is_fresh(time)) co_return known_.what;
   if (time < away_until_) {
-    if (known_ != nullptr) co_return known_;
+    if (known_.what != nullptr) co_return known_.what;
     co_return fail(ErrorKind::refused, away_, Fault::peer);
   }
   auto asking = get(config_->discovery, "");
@@ -105,32 +124,21 @@ async::Task<Result<OpenidProvider::Known>> OpenidProvider::discovery() {
     away_until_ = worker_.loop.now() + pause_when_away;
     away_ = document.error().what;
     log::error("openid-connect: accessing discovery url failed: {}", away_);
-    if (known_ != nullptr) co_return known_;  // it was well before
+    if (known_.what != nullptr) co_return known_.what;  // it was well before
     co_return std::unexpected(document.error());
   }
-  auto found = std::make_shared<Discovery>();
-  for (const auto& [name, into] :
-       {std::pair{"issuer", &found->issuer},
-        {"authorization_endpoint", &found->authorization_endpoint},
-        {"token_endpoint", &found->token_endpoint},
-        {"userinfo_endpoint", &found->userinfo_endpoint},
-        {"jwks_uri", &found->jwks_uri},
-        {"introspection_endpoint", &found->introspection_endpoint},
-        {"end_session_endpoint", &found->end_session_endpoint},
-        {"revocation_endpoint", &found->revocation_endpoint},
-        {"pushed_authorization_request_endpoint", &found->pushed_endpoint}})
-    *into = document->text(name);
-  known_ = std::move(found);
-  known_until_ = worker_.loop.now() + discovery_life;
-  co_return known_;
+  known_ = {read_discovery(*document), worker_.loop.now() + discovery_life};
+  published_->discovery.put(known_);
+  co_return known_.what;
 }
 
 async::Task<Result<std::shared_ptr<const JwkSet>>> OpenidProvider::keys(std::string key_id) {
   const Instant time = worker_.loop.now();
-  const bool fresh = keys_ != nullptr && time < keys_until_;
-  if (fresh && (keys_->knows(key_id) || time < keys_again_)) co_return keys_;
+  const auto serve = [&] { return keys_.is_fresh(time) && keys_.what->knows(key_id); };
+  if (!serve()) published_->keys.refresh(keys_);
+  if (serve()) co_return keys_.what;
   if (time < keys_again_) {
-    if (keys_ != nullptr) co_return keys_;
+    if (keys_.what != nullptr) co_return keys_.what;
     co_return fail(ErrorKind::refused, "the provider's keys could not be fetched a moment ago", Fault::peer);
   }
   auto discovering = discovery();
@@ -142,14 +150,15 @@ async::Task<Result<std::shared_ptr<const JwkSet>>> OpenidProvider::keys(std::str
   if (!document) {
     keys_again_ = worker_.loop.now() + pause_when_away;
     log::error("openid-connect: the provider's keys: {}", document.error().what);
-    if (keys_ != nullptr) co_return keys_;
+    if (keys_.what != nullptr) co_return keys_.what;
     co_return std::unexpected(document.error());
   }
   auto set = JwkSet::parse(*document);
   if (!set) co_return std::unexpected(set.error());
-  keys_ = std::make_shared<const JwkSet>(std::move(*set));
-  keys_until_ = worker_.loop.now() + bounded_seconds(config_->jwk_expires_in);
-  co_return keys_;
+  keys_ = {std::make_shared<const JwkSet>(std::move(*set)),
+           worker_.loop.now() + bounded_seconds(config_->jwk_expires_in)};
+  published_->keys.put(keys_);
+  co_return keys_.what;
 }
 
 async::Task<Result<bool>> OpenidProvider::is_signed(const Jwt& token) {
@@ -373,7 +382,7 @@ async::Task<OpenidRenewals::Outcome> OpenidProvider::renew(std::string refresh_t
 }
 
 async::Task<Claims> OpenidProvider::userinfo(std::string access_token) {
-  auto asking = get(known_->userinfo_endpoint, std::move(access_token));
+  auto asking = get(known_.what->userinfo_endpoint, std::move(access_token));
   auto answer = co_await asking;
   co_return answer;
 }
@@ -403,7 +412,7 @@ async::Task<Claims> OpenidProvider::check_id_token(std::string token, std::strin
   const auto* issued = claims.find("iat");
   std::string wrong;
   if (!good) wrong = "its signature by " + std::string(algorithm) + " does not hold";
-  else if (claims.text("iss") != known_->issuer) wrong = "it has another issuer";
+  else if (claims.text("iss") != known_.what->issuer) wrong = "it has another issuer";
   else if (claims.text("sub").empty()) wrong = "it names nobody (sub)";
   else if (!holds(claims.find("aud"), config_->client_id)) wrong = "it is for another client";
   else if (claims.find("azp") != nullptr && claims.text("azp") != config_->client_id)

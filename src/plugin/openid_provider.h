@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An OpenID provider, as one worker knows it for one configuration: its discovery document and keys, kept and
-// fetched again when they are old or a token names a key that is not there; questions to its endpoints with
-// the client's credentials; tokens it was asked about. While it is away it is not asked for every request.
+// fetched again when they are old or a token names a key that no worker knows; questions to its endpoints
+// with the client's credentials; tokens it was asked about. While it is away it is not asked for every
+// request.
 #pragma once
 #include <memory>
 #include <optional>
@@ -10,8 +11,8 @@
 
 #include "async/child.h"
 #include "base/aging_cache.h"
-#include "plugin/jwk_set.h"
 #include "plugin/openid_config.h"
+#include "plugin/openid_published.h"
 #include "plugin/openid_renewal.h"
 #include "plugin/outbound.h"
 
@@ -20,16 +21,12 @@ namespace sluice::plugin {
 class OpenidProvider final : public Local {
  public:
   explicit OpenidProvider(Worker& worker) : worker_(worker), redis_(worker) {}
-  // Once, before anything else. Config and renewals outlive it.
-  void set_up(const OpenidConfig& config, OpenidRenewals& renewals);
+  // Once, before anything else. All of them outlive it.
+  void set_up(const OpenidConfig& config, OpenidPublished& published, OpenidRenewals& renewals);
   bool is_set_up() const { return config_ != nullptr; }
   Redis& redis() { return redis_; }
 
-  struct Discovery {
-    std::string issuer, authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri;
-    std::string introspection_endpoint, end_session_endpoint, revocation_endpoint, pushed_endpoint;
-  };
-  using Known = std::shared_ptr<const Discovery>;
+  using Known = std::shared_ptr<const OpenidDiscovery>;
   async::Task<Result<Known>> discovery();
 
   // The claims of a token that is signed as the config wants it, by whom it wants it, and not over.
@@ -65,13 +62,13 @@ class OpenidProvider final : public Local {
   Worker& worker_;
   Redis redis_;
   const OpenidConfig* config_ = nullptr;
+  OpenidPublished* published_ = nullptr;
   OpenidRenewals* renewals_ = nullptr;
   PublicKey public_key_;
-  Known known_;
-  Instant known_until_{}, away_until_{};
+  Published<OpenidDiscovery>::Copy known_;
+  Published<JwkSet>::Copy keys_;
+  Instant away_until_{}, keys_again_{};
   std::string away_;  // why
-  std::shared_ptr<const JwkSet> keys_;
-  Instant keys_until_{}, keys_again_{};
   static constexpr std::size_t held_max = 4096;
   AgingCache<Held> held_{held_max};
   std::vector<std::unique_ptr<async::Child>> renewing_;  // last: they use the rest

@@ -96,7 +96,7 @@ class OpenidConnect final : public plugin::Plugin {
 
   VerdictTask rewrite(Exchange& x) const override {
     auto& provider = x.local<OpenidProvider>(*this);
-    if (!provider.is_set_up()) provider.set_up(config_, *renewals_);
+    if (!provider.is_set_up()) provider.set_up(config_, *published_, *renewals_);
     auto& headers = x.request.headers;
     const std::string_view own_token = headers.get("X-Access-Token");
     for (const std::string_view name : headers_made) headers.remove(name);
@@ -453,6 +453,7 @@ class OpenidConnect final : public plugin::Plugin {
   Config config_;
   std::optional<plugin::SessionCookies> cookies_;  // without bearer_only
   plugin::OpenidClaims wanted_;
+  std::unique_ptr<plugin::OpenidPublished> published_ = std::make_unique<plugin::OpenidPublished>();
   std::unique_ptr<plugin::OpenidRenewals> renewals_ = std::make_unique<plugin::OpenidRenewals>();
   std::string redirect_path_;  // "": depends on the request
 };

@@ -418,7 +418,8 @@ def test_tokens_by_published_keys_that_rotate(story):
             answer.headers,
         )
         provider.kill()
-        check(ask(token).status == 200, "the keys are known, though the provider is away")
+        for _ in range(20):  # whichever worker takes the connection
+            check(ask(token).status == 200, "the keys are known, though the provider is away")
         provider.start()  # with other keys
         newer = provider.token(known, scope="read", resource="urn:api")
         eventually(lambda: ask(newer).status == 200, "new keys are never fetched")
