@@ -85,6 +85,76 @@ inline const char* scan_field(const char* at, const char* end, const char* reada
 }
 inline const char* scan_field(const char* at, const char* end) { return scan_field(at, end, at); }
 
+// A request target at one look. The bytes may be anything.
+struct TargetLook {
+  const char* end;    // its end: the first byte that may not stand in a target, or the end of what is there
+  const char* mark;   // its first '?' or '#', or its end
+  bool plain_path;    // the path before it has no escape, no double slash, no segment that begins with a dot
+};
+
+inline TargetLook look_at_target(const char* at, const char* end) {
+  TargetLook look{at, nullptr, true};
+  bool behind_slash = false;
+#if defined(__SSE2__)
+  const auto are = [](__m128i bytes, char c) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)); };
+  const auto bits = [](__m128i which) { return static_cast<unsigned>(_mm_movemask_epi8(which)); };
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x20)), bytes);
+    const unsigned ends = bits(_mm_or_si128(control, are(bytes, 0x7f)));
+    if (look.mark == nullptr) {
+      const unsigned marks = bits(_mm_or_si128(are(bytes, '?'), are(bytes, '#')));
+      const unsigned slashes = bits(are(bytes, '/'));
+      const unsigned stops = ends | marks;
+      const unsigned path = stops == 0 ? 0xffff : (stops & -stops) - 1;
+      const unsigned behind = slashes << 1 | static_cast<unsigned>(behind_slash);
+      const unsigned odd = bits(are(bytes, '%')) | (behind & (slashes | bits(are(bytes, '.'))));
+      if ((odd & path) != 0) look.plain_path = false;
+      if ((marks & (path + 1)) != 0) look.mark = at + __builtin_ctz(marks);
+      behind_slash = (slashes >> 15) != 0;
+    }
+    if (ends == 0) continue;
+    look.end = at + __builtin_ctz(ends);
+    if (look.mark == nullptr) look.mark = look.end;
+    return look;
+  }
+#endif
+  for (; at < end && is_target_byte(*at); ++at) {
+    if (look.mark != nullptr) continue;
+    if (*at == '?' || *at == '#') look.mark = at;
+    else if (*at == '%' || (behind_slash && (*at == '/' || *at == '.'))) look.plain_path = false;
+    behind_slash = *at == '/';
+  }
+  look.end = at;
+  if (look.mark == nullptr) look.mark = at;
+  return look;
+}
+
+// How long the host of an authority is that has only small letters, digits, '-', '.' and ':', as most have;
+// npos when a closer look is needed. Everything from `readable` to the authority may be read.
+inline std::size_t end_of_plain_host([[maybe_unused]] std::string_view authority,
+                                     [[maybe_unused]] const char* readable) {
+#if defined(__SSE2__)
+  const std::size_t size = authority.size();
+  if (size == 0 || size > 16 || authority.data() + size - readable < 16) return std::string_view::npos;
+  const auto between = [](__m128i bytes, char least, char most) {
+    return _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(static_cast<char>(least - 1))),
+                         _mm_cmplt_epi8(bytes, _mm_set1_epi8(static_cast<char>(most + 1))));
+  };
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(authority.data() + size - 16));
+  const __m128i good = _mm_or_si128(
+      _mm_or_si128(between(bytes, 'a', 'z'), between(bytes, '0', ':')), between(bytes, '-', '.'));
+  const std::size_t before = 16 - size;
+  if (static_cast<unsigned>(_mm_movemask_epi8(good)) >> before != (1u << size) - 1)
+    return std::string_view::npos;
+  const auto colons = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':'))));
+  const unsigned found = colons >> before;
+  return found == 0 ? size : static_cast<std::size_t>(__builtin_ctz(found));
+#else
+  return std::string_view::npos;
+#endif
+}
+
 constexpr std::string_view trim_spaces(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);

@@ -174,8 +174,19 @@ constexpr auto host_bytes = [] {
   return table;
 }();
 
-// Splits an authority and lowers its case; false when it is none.
+bool is_port(std::string_view digits) {
+  return digits.size() <= 5 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Splits an authority, which stands behind the method, and lowers its case; false when it is none.
 bool take_authority(std::string_view authority, Request& request) {
+  if (const auto end = end_of_plain_host(authority, request.method.data()); end != std::string_view::npos) {
+    if (end != authority.size() && !is_port(authority.substr(end + 1))) return false;
+    request.authority = authority;
+    request.host = authority.substr(0, end);
+    if (end > 1 && authority[end - 1] == '.') request.host.remove_suffix(1);
+    return true;
+  }
   unsigned all = host_byte, any = 0;
   std::size_t colon = std::string_view::npos;
   for (std::size_t i = 0; i < authority.size(); ++i) {
@@ -194,10 +205,7 @@ bool take_authority(std::string_view authority, Request& request) {
     host = authority.substr(0, close + 1);
   }
   const std::string_view port = authority.substr(host.size());
-  if (port.size() > 6 ||
-      !std::ranges::all_of(port.substr(port.empty() ? 0 : 1), [](char c) { return c >= '0' && c <= '9'; })) {
-    return false;
-  }
+  if (!is_port(port.substr(port.empty() ? 0 : 1))) return false;
   request.authority = authority;
   if (any == large_letter) {
     char* lower = request.arena.text(host.size());
@@ -221,27 +229,30 @@ bool take_absolute_form(std::string_view& target, std::string_view& authority) {
   return !authority.empty() && authority.find('@') == std::string_view::npos;
 }
 
-Parsed interpret_target(Request& request) {
+Parsed interpret_target(Request& request, TargetLook look) {
   std::string_view target = request.target, authority;
   const auto* host = request.headers.find(HeaderId::host);
   if (target.front() != '/' && target != "*") {
     if (!take_absolute_form(target, authority)) return refuse(400, "a bad target");
     if (target.empty() || target.front() == '?') target = request.arena.join(std::string_view("/"), target);
     request.target = target;
+    look = look_at_target(target.data(), target.data() + target.size());
   } else if (host != nullptr) {
     authority = host->value;
   }
   if (target == "*" && request.method_id != Method::options)
     return refuse(400, "a target of * without OPTIONS");
   if (!take_authority(authority, request)) return refuse(400, "a bad Host");
-  const std::size_t mark = std::min(target.find_first_of("?#"), target.size());
+  const auto mark = static_cast<std::size_t>(look.mark - target.data());
   if (mark < target.size() && target[mark] == '#') return refuse(400, "a fragment in the target");
   request.query = target.substr(std::min(mark + 1, target.size()));
-  if (!normalize_path(target.substr(0, mark), request.arena, request.path)) return refuse(400, "a bad path");
+  const std::string_view path = target.substr(0, mark);
+  if (look.plain_path) request.path = path;
+  else if (!normalize_path(path, request.arena, request.path)) return refuse(400, "a bad path");
   return {Parsed::whole};
 }
 
-Parsed interpret_request(Request& request) {
+Parsed interpret_request(Request& request, const TargetLook& look) {
   const Headers& headers = request.headers;
   const Framing framing = framing_of(headers);
   if (framing.problem != nullptr) return refuse(400, framing.problem);
@@ -268,11 +279,11 @@ Parsed interpret_request(Request& request) {
   if (headers.repeated(HeaderId::host)) return refuse(400, "more than one Host");
   if (!headers.has(HeaderId::host) && request.minor_version > 0) return refuse(400, "no Host");
   if (request.method_id == Method::connect) return refuse(405, "CONNECT");
-  return interpret_target(request);
+  return interpret_target(request, look);
 }
 
 // "GET /target HTTP/1.1\r\n"
-Parsed parse_request_line(Cursor& in, const HeadLimits& limits, Request& request) {
+Parsed parse_request_line(Cursor& in, const HeadLimits& limits, Request& request, TargetLook& look) {
   constexpr std::uint32_t method_max = 32;
   const char* start = in.at;
   const char* at = scan<is_token>(start, in.end);
@@ -281,7 +292,8 @@ Parsed parse_request_line(Cursor& in, const HeadLimits& limits, Request& request
   if (*at != ' ' || at == start) return refuse(400, "a bad method");
   request.method = {start, static_cast<std::size_t>(at - start)};
   const char* target = ++at;
-  at = scan<is_target_byte>(at, in.end);
+  look = look_at_target(target, in.end);
+  at = look.end;
   if (at - target > limits.target_bytes_max) return refuse(414, "a target that is too long");
   if (at == in.end) return more;
   if (*at != ' ' || at == target) return refuse(400, "a bad request line");
@@ -310,12 +322,13 @@ Parsed parse_request(std::string_view bytes, const HeadLimits& limits, Request& 
     if (++empty_lines > 4) return refuse(400, "empty lines before the request");
   }
   if (in.exhausted() || (in.end - in.at == 1 && *in.at == '\r')) return more;
-  Parsed parsed = parse_request_line(in, limits, request);
+  TargetLook look{};
+  Parsed parsed = parse_request_line(in, limits, request, look);
   if (parsed.outcome != Parsed::whole) return parsed;
   parsed = parse_fields(in, limits, request.headers);
   if (parsed.outcome != Parsed::whole) return parsed;
   request.head_size = parsed.size;
-  const Parsed meaning = interpret_request(request);
+  const Parsed meaning = interpret_request(request, look);
   return meaning.outcome == Parsed::refused ? meaning : parsed;
 }
 
