@@ -125,19 +125,6 @@ bool wants_body(const Serving& s) {
          (s.chain != nullptr && s.chain->looks_into_body());
 }
 
-// The rewrite phase; when it found a consumer, once more for what only the consumer or its group brought.
-VerdictTask rewrite(Serving& s) {
-  auto verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x);
-  if (verdict == nullptr && s.x.consumer != nullptr) {
-    if (s.x.consumer->refusal != 0) co_return plugin::reply(s.x.consumer->refusal);
-    const Chain& before = *s.chain;
-    s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer, s.x.arena);
-    if (s.chain != &before)
-      verdict = co_await run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x, &before);
-  }
-  co_return verdict;
-}
-
 // What ends a request before its route's plugins run.
 Verdict refusal(const Serving& s) {
   if (const int all = s.pinned->snapshot->refusal; all != 0) return plugin::reply(all);
@@ -162,38 +149,73 @@ const Destination* destination_of(const Serving& s) {
   return way == nullptr ? nullptr : s.pinned->snapshot->destination(*way);
 }
 
-// `answer` where plugins take part.
-VerdictTask answer_with_plugins(Serving& s) {
-  Exchange& x = s.x;
-  const Chain& global = s.pinned->snapshot->global;
-  if (wants_body(s)) {
-    auto verdict = co_await look_into_body(s);
-    if (verdict != nullptr) co_return verdict;
-  }
-  if (!global.empty()) {
-    auto verdict = co_await run(global, Phase::rewrite, &Plugin::rewrite, x);
-    if (verdict != nullptr) co_return verdict;
-    verdict = co_await run(global, Phase::access, &Plugin::access, x);
-    if (verdict != nullptr) co_return verdict;
-  }
-  if (auto verdict = refusal(s); verdict != nullptr) co_return verdict;
-  if (s.chain->runs_in(Phase::rewrite) || x.consumer != nullptr) {  // a global rule may know the consumer
-    auto verdict = co_await rewrite(s);
-    if (verdict != nullptr) co_return verdict;
-  }
-  if (s.chain->runs_in(Phase::access)) {
-    auto verdict = co_await run(*s.chain, Phase::access, &Plugin::access, x);
-    if (verdict != nullptr) co_return verdict;
-  }
+// ---- a request that plugins take part in: the steps until it is answered, in their order ----
+
+const Chain& global(const Serving& s) { return s.pinned->snapshot->global; }
+
+VerdictTask run_step(const Chain& chain, Phase phase, Step step, Serving& s) {
+  return chain.runs_in(phase) ? run(chain, phase, step, s.x) : plugin::pass();
+}
+
+VerdictTask hold_body(Serving& s) { return wants_body(s) ? look_into_body(s) : plugin::pass(); }
+VerdictTask rewrite_globally(Serving& s) {
+  return run_step(global(s), Phase::rewrite, &Plugin::rewrite, s);
+}
+VerdictTask admit_globally(Serving& s) { return run_step(global(s), Phase::access, &Plugin::access, s); }
+
+VerdictTask rewrite(Serving& s) {
+  if (auto verdict = refusal(s); verdict != nullptr) return verdict;
+  return run_step(*s.chain, Phase::rewrite, &Plugin::rewrite, s);
+}
+
+// When a consumer was found, the rewrite phase once more, for what only the consumer or its group brought.
+VerdictTask rewrite_for_consumer(Serving& s) {
+  if (s.x.consumer == nullptr) return plugin::pass();
+  if (s.x.consumer->refusal != 0) return plugin::reply(s.x.consumer->refusal);
+  const Chain& before = *s.chain;
+  s.chain = &static_cast<Worker&>(s.x.worker).chain_for(*s.pinned, *s.target, *s.x.consumer, s.x.arena);
+  if (s.chain == &before) return plugin::pass();
+  return run(*s.chain, Phase::rewrite, &Plugin::rewrite, s.x, &before);
+}
+
+VerdictTask admit(Serving& s) { return run_step(*s.chain, Phase::access, &Plugin::access, s); }
+
+VerdictTask prepare_globally(Serving& s) {
+  if (destination_of(s) == nullptr) return no_upstream(s);
+  return run_step(global(s), Phase::before_proxy, &Plugin::before_proxy, s);
+}
+VerdictTask prepare(Serving& s) {
+  return run_step(*s.chain, Phase::before_proxy, &Plugin::before_proxy, s);
+}
+VerdictTask ask(Serving& s) {
   const Destination* destination = destination_of(s);
-  if (destination == nullptr) co_return no_upstream(s);
-  if (global.runs_in(Phase::before_proxy) || s.chain->runs_in(Phase::before_proxy)) {
-    auto verdict = co_await run(global, Phase::before_proxy, &Plugin::before_proxy, x);
-    if (verdict == nullptr) verdict = co_await run(*s.chain, Phase::before_proxy, &Plugin::before_proxy, x);
-    if (verdict != nullptr) co_return verdict;
+  return destination == nullptr ? VerdictTask(no_upstream(s)) : s.forward.ask(*s.target, *destination);
+}
+
+constexpr VerdictTask (*steps[])(Serving&) = {hold_body, rewrite_globally, admit_globally,
+                                              rewrite, rewrite_for_consumer, admit,
+                                              prepare_globally, prepare, ask};
+constexpr std::size_t first_of_route = 3;  // where nothing is done globally
+
+// The steps from one on that has to wait.
+VerdictTask wait_and_go_on(Serving& s, std::size_t next, VerdictTask waiting) {
+  for (;; ++next) {
+    auto verdict = co_await waiting;
+    if (verdict != nullptr || next == std::size(steps)) co_return verdict;
+    waiting = steps[next](s);
   }
-  auto verdict = co_await s.forward.ask(*s.target, *destination);
-  co_return verdict;
+}
+
+// `answer` where plugins take part. Steps that need not wait cost no frame.
+VerdictTask answer_with_plugins(Serving& s) {
+  const bool globally = !global(s).runs_nothing() || wants_body(s);
+  for (std::size_t next = globally ? 0 : first_of_route; next < std::size(steps);) {
+    auto task = steps[next++](s);
+    if (!task.await_ready())
+      return next == std::size(steps) ? std::move(task) : wait_and_go_on(s, next, std::move(task));
+    if (auto verdict = task.await_resume(); verdict != nullptr) return verdict;
+  }
+  return plugin::pass();
 }
 
 // Whether a certificate is wanted of the client, and it has shown none that is good here.
@@ -212,9 +234,7 @@ VerdictTask answer(Serving& s) {
       !s.pinned->snapshot->global.runs_nothing() || (s.chain != nullptr && !s.chain->runs_nothing());
   if (plugins || s.x.wants_body) return answer_with_plugins(s);
   if (auto verdict = refusal(s); verdict != nullptr) return verdict;
-  const Destination* destination = s.pinned->snapshot->destination(*s.target);
-  if (destination == nullptr) return no_upstream(s);
-  return s.forward.ask(*s.target, *destination);
+  return ask(s);
 }
 
 // To a client of HTTP/2 that asks for a tunnel (RFC 8441), every 2xx would say that there is one.
