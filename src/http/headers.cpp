@@ -210,11 +210,14 @@ HeaderId header_id_near(const char* name, std::size_t size) {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;  // written alike, as names mostly are
   for (std::size_t i = a.size(); i-- > 0;) {  // names that begin alike are many, those that end so are few
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;
 }
+
+bool FieldName::operator==(const FieldName& other) const { return equal_ignoring_case(text_, other.text_); }
 
 bool has_token(std::string_view list, std::string_view token) {
   while (!list.empty()) {
@@ -305,7 +308,7 @@ void Headers::set(HeaderId id, std::string_view name, std::string_view value) {
 }
 
 void Headers::set(const FieldName& name, std::string_view value) {
-  if (!replace(name.id(), name.text(), value)) append({name.text(), tame(value), name.id(), false});
+  if (!replace(name.id(), name.text(), value)) add(name, value);
 }
 
 void Headers::add(HeaderId id, std::string_view name, std::string_view value) {

@@ -95,6 +95,7 @@ class FieldName {
   explicit FieldName(std::string_view text) : text_(text), id_(header_id(text)) {}
   std::string_view text() const { return text_; }
   HeaderId id() const { return id_; }
+  bool operator==(const FieldName& other) const;
 
  private:
   std::string text_;
@@ -130,6 +131,9 @@ class Headers {
   void set(HeaderId id, std::string_view name, std::string_view value);
   void set(const FieldName& name, std::string_view value);
   void add(std::string_view name, std::string_view value) { add(header_id(name), name, value); }
+  void add(const FieldName& name, std::string_view value) {
+    append({name.text(), tame(value), name.id(), false});
+  }
   void remove(std::string_view name) { erase(header_id(name), name, 0); }
   void remove(const FieldName& name) { erase(name.id(), name.text(), 0); }
   void remove(HeaderId id);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/exchange.h"
 
+#include "http/field_lines.h"
+
 namespace sluice::plugin {
 
 Exchange::Exchange(Worker& the_worker, const Endpoint& client_end, const Endpoint& server_end)
@@ -18,11 +20,13 @@ void Exchange::authenticate(const Consumer& found) {
   // The upstream is told who it is, and never believes a client that says so itself.
   static const http::FieldName name("X-Consumer-Username"), credential("X-Credential-Identifier"),
       custom("X-Consumer-Custom-Id");
-  request.headers.set(name, found.name);
-  if (found.credential_id.empty()) request.headers.remove(credential);
-  else request.headers.set(credential, found.credential_id);
-  if (found.custom_id.empty()) request.headers.remove(custom);
-  else request.headers.set(custom, found.custom_id);
+  static const http::NameLengths lengths(name.text(), credential.text(), custom.text());
+  auto& headers = request.headers;
+  if (lengths.may_be_in(headers))
+    for (const auto* field : {&name, &credential, &custom}) headers.remove(*field);
+  headers.add(name, found.name);
+  if (!found.credential_id.empty()) headers.add(credential, found.credential_id);
+  if (!found.custom_id.empty()) headers.add(custom, found.custom_id);
 }
 
 void Exchange::set_remote(const Endpoint& found) {

@@ -15,6 +15,14 @@ bool Codec<Cidr>::read(const Value& in, Cidr& out, Reader& reader) {
   return true;
 }
 
+bool Codec<http::FieldName>::read(const Value& in, http::FieldName& out, Reader& reader) {
+  if (!in.is_string()) return reader.wrong_type("string", in);
+  if (!http::valid_name(in.as_string()))
+    return reader.fail("is no name of a header (letters, digits and !#$%&'*+-.^_`|~)");
+  out = http::FieldName(in.as_string());
+  return true;
+}
+
 bool Codec<Regex>::read(const Value& in, Regex& out, Reader& reader) {
   if (!in.is_string()) return reader.wrong_type("string", in);
   auto compiled = Regex::compile(in.as_string());

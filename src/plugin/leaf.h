@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leaf types of plugin configurations that are compiled while they are read: networks, regular expressions,
-// templates and conditions. A config struct holds them as plain members and no plugin parses or compiles one
-// itself. Read on the control thread, immutable afterwards.
+// Leaf types of plugin configurations that are compiled while they are read: networks, names of headers,
+// regular expressions, templates and conditions. A config struct holds them as plain members and no plugin
+// parses or compiles one itself. Read on the control thread, immutable afterwards.
 #pragma once
 #include <string>
 
 #include "base/cidr.h"
 #include "base/regex.h"
+#include "http/headers.h"
 #include "json/fields.h"
 #include "plugin/expression.h"
 #include "plugin/template.h"
@@ -30,6 +31,14 @@ template <>
 struct Codec<Cidr> {
   static bool read(const Value& in, Cidr& out, Reader& reader);
   static Value write(const Cidr& value) { return value.text(); }
+  static Value schema() { return type_schema("string"); }
+};
+
+// The name of a header: a token (RFC 9110 §5.6.2).
+template <>
+struct Codec<http::FieldName> {
+  static bool read(const Value& in, http::FieldName& out, Reader& reader);
+  static Value write(const http::FieldName& value) { return std::string(value.text()); }
   static Value schema() { return type_schema("string"); }
 };
 

@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
-#include "http/bytes.h"
+#include "http/field_lines.h"
 #include "plugin/exchange.h"
 #include "plugin/leaf.h"
 
@@ -19,6 +19,7 @@ namespace {
 using plugin::Exchange;
 using Origin = std::optional<std::string_view>;  // nullopt: none
 
+constexpr std::string_view all_methods = "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE";
 constexpr std::string_view origins_pattern = R"(^(\*|\*\*|null|\w+://[^,]+(,\w+://[^,]+)*)$)";
 
 // "*", "**", one origin, or several with commas between.
@@ -31,6 +32,8 @@ class Origins {
       if (!one.empty()) several_.emplace(one);
   }
   const std::string& text() const { return text_; }
+  // Whether it allows the same to every request: "*", or one origin.
+  bool is_one() const { return text_ != "**" && several_.empty(); }
 
   // What to allow a request of that origin.
   Origin allowed(Origin origin) const {
@@ -50,39 +53,6 @@ struct Names {
       expose_headers{"Access-Control-Expose-Headers"}, max_age{"Access-Control-Max-Age"};
 };
 const Names names;
-
-// Fields that every response gets as they are: written out once, as they go over the wire.
-class FixedFields {
- public:
-  // Not behind `put`: headers point into this.
-  void add(const http::FieldName& name, std::string_view value) {
-    fields_.push_back({&name, text_.size(), value.size()});
-    sizes_ |= bit_of(name.text());
-    text_.append(name.text()).append(": ");
-    for (const char c : value) text_ += http::is_field_byte(c) ? c : ' ';
-    text_ += "\r\n";
-  }
-  void put(http::Headers& headers) const {
-    const bool may_be_there = std::ranges::any_of(
-        headers, [this](const http::Header& header) { return (sizes_ & bit_of(header.name)) != 0; });
-    for (const Field& field : fields_) {
-      const std::string_view name = std::string_view(text_).substr(field.at, field.name->text().size());
-      const std::string_view value(name.data() + name.size() + 2, field.value_size);
-      if (may_be_there) headers.remove(*field.name);
-      headers.append({name, value, field.name->id(), true});
-    }
-  }
-
- private:
-  struct Field {
-    const http::FieldName* name;
-    std::size_t at, value_size;
-  };
-  static std::uint64_t bit_of(std::string_view name) { return std::uint64_t{1} << name.size() % 64; }
-  std::string text_;
-  std::uint64_t sizes_ = 0;  // a bit for each length of a name
-  std::vector<Field> fields_;
-};
 
 bool fits(Origin origin, Origin allowed) { return origin == allowed || allowed == "*"; }
 
@@ -171,15 +141,7 @@ class Cors final : public plugin::Plugin {
     }
   };
 
-  explicit Cors(Config config) : config_(std::move(config)) {
-    fixed_.add(names.allow_methods,
-               config_.allow_methods == "**" ? "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE"
-                                             : std::string_view(config_.allow_methods));
-    fixed_.add(names.max_age, std::to_string(config_.max_age));
-    if (!config_.expose_headers.empty()) fixed_.add(names.expose_headers, config_.expose_headers);
-    if (config_.allow_headers != "**") fixed_.add(names.allow_headers, config_.allow_headers);
-    if (config_.allow_credential) fixed_.add(names.allow_credentials, "true");
-  }
+  explicit Cors(Config config) : config_(std::move(config)), fixed_(fixed_of(config_)) {}
 
   // The origin is kept as the client sent it: plugins may change the request.
   plugin::VerdictTask rewrite(Exchange& x) const override {
@@ -199,6 +161,25 @@ class Cors final : public plugin::Plugin {
   }
 
  private:
+  // Whether every response that is let through names the same origin.
+  static bool names_one(const Config& config) {
+    return config.allow_origins.is_one() && config.allow_origins_by_regex.empty() &&
+           config.allow_origins_by_metadata.empty();
+  }
+
+  // What every response gets as it is.
+  static http::FixedFields fixed_of(const Config& config) {
+    std::vector<http::FixedFields::Line> lines;
+    if (names_one(config)) lines.push_back({&names.allow_origin, config.allow_origins.text()});
+    const bool any = config.allow_methods == "**";
+    lines.push_back({&names.allow_methods, any ? std::string(all_methods) : config.allow_methods});
+    lines.push_back({&names.max_age, std::to_string(config.max_age)});
+    if (!config.expose_headers.empty()) lines.push_back({&names.expose_headers, config.expose_headers});
+    if (config.allow_headers != "**") lines.push_back({&names.allow_headers, config.allow_headers});
+    if (config.allow_credential) lines.push_back({&names.allow_credentials, "true"});
+    return http::FixedFields(lines);
+  }
+
   struct Asked {
     Origin origin;
   };
@@ -240,7 +221,7 @@ class Cors final : public plugin::Plugin {
 
   void tell(Exchange& x, std::string_view allowed) const {
     auto& headers = x.response.headers;
-    headers.set(names.allow_origin, allowed);
+    if (!names_one_) headers.set(names.allow_origin, allowed);
     fixed_.put(headers);
     if (config_.allow_headers != "**") return;
     if (const auto asked = x.request.headers.joined("Access-Control-Request-Headers"))
@@ -249,7 +230,8 @@ class Cors final : public plugin::Plugin {
   }
 
   Config config_;
-  FixedFields fixed_;
+  bool names_one_ = names_one(config_);
+  http::FixedFields fixed_;
 };
 
 extern constexpr plugin::PluginType cors = plugin::plugin<Cors>({

@@ -7,8 +7,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "http/field_lines.h"
 #include "json/text.h"
 #include "plugin/exchange.h"
+#include "plugin/leaf.h"
 #include "plugin/limit.h"
 #include "plugin/redis_counters.h"
 #include "plugin/rejection.h"
@@ -81,6 +83,9 @@ class LimitCount final : public plugin::Plugin {
             "Stands in the names of this rule's headers: X-PREFIX-RateLimit-Limit; the rule's number when "
             "absent.");
       field.open();
+      if (field.reading() && !header_prefix.empty())
+        field.check(http::valid_name(header_prefix), "header_prefix",
+                    "stands in the name of a header, which has no blanks, colons or letters beyond ASCII");
     }
   };
 
@@ -135,16 +140,16 @@ class LimitCount final : public plugin::Plugin {
   };
 
   struct Metadata {
-    std::string limit_header = "X-RateLimit-Limit", remaining_header = "X-RateLimit-Remaining",
-                reset_header = "X-RateLimit-Reset";
+    http::FieldName limit_header{"X-RateLimit-Limit"}, remaining_header{"X-RateLimit-Remaining"},
+        reset_header{"X-RateLimit-Reset"};
     void describe(json::Fields& field) {
       field("limit_header", limit_header, "The header that tells the limit.");
       field("remaining_header", remaining_header, "The header that tells how many requests remain.");
       field("reset_header", reset_header, "The header that tells the seconds until the limit is reset.");
       field.open();
-      for (const auto* name : {&limit_header, &remaining_header, &reset_header}) {
-        if (field.reading()) field.check(http::valid_name(*name), "", *name + " is no name of a header");
-      }
+      const bool differ = limit_header != remaining_header && limit_header != reset_header &&
+                          remaining_header != reset_header;
+      if (field.reading()) field.check(differ, "", "three headers need three names");
     }
   };
 
@@ -161,14 +166,16 @@ class LimitCount final : public plugin::Plugin {
     if (!group_.empty()) Groups::all().join(group_, config.fingerprint());
     if (config.rules.empty()) {
       limits_.push_back({Amount(*config.count), Amount(*config.time_window),
-                         plugin::LimitKey(config.key_type, config.key), identity, {}});
+                         plugin::LimitKey(config.key_type, config.key), identity, {},
+                         fixed_text(*config.count)});
     }
     for (std::size_t i = 0; i < config.rules.size(); ++i) {
       const auto& rule = config.rules[i];
       limits_.push_back({Amount(rule.count), Amount(rule.time_window),
                          plugin::LimitKey(KeyType::var_combination, rule.key, true),
                          combine_hashes(identity, i),
-                         rule.header_prefix.empty() ? std::to_string(i + 1) : rule.header_prefix});
+                         rule.header_prefix.empty() ? std::to_string(i + 1) : rule.header_prefix,
+                         fixed_text(rule.count)});
     }
   }
   LimitCount(const LimitCount&) = delete;
@@ -197,12 +204,7 @@ class LimitCount final : public plugin::Plugin {
   void response(Exchange& x) const override {
     const auto* quotas = x.existing_state<Quotas>(*this);
     if (quotas == nullptr) return;
-    const Metadata& names = x.metadata<LimitCount>();
-    for (const Quota* quota = quotas->first; quota != nullptr; quota = quota->next) {
-      set(x, name_of(x, names.limit_header, quota->prefix), quota->limit);
-      set(x, name_of(x, names.remaining_header, quota->prefix), quota->remaining);
-      x.response.headers.set(name_of(x, names.reset_header, quota->prefix), seconds_text(x, quota->reset));
-    }
+    for (const Quota* quota = quotas->first; quota != nullptr; quota = quota->next) tell(x, *quota);
   }
 
  private:
@@ -211,10 +213,16 @@ class LimitCount final : public plugin::Plugin {
     plugin::LimitKey key;
     std::uint64_t identity;
     std::string prefix;
+    std::string count_text;  // of a count that is fixed
   };
+  static std::string fixed_text(const Written& count) {
+    const auto* number = std::get_if<std::int64_t>(&count);
+    return number == nullptr ? std::string() : std::to_string(*number);
+  }
+
   struct Quota {
-    std::string_view prefix;
-    std::uint64_t limit, remaining;
+    std::string_view prefix, limit;
+    std::uint64_t remaining;
     Duration reset;
     Quota* next;
   };
@@ -265,8 +273,11 @@ class LimitCount final : public plugin::Plugin {
 
   void note(Exchange& x, const Limit& limit, std::int64_t count, const WindowCounters::Taken& taken) const {
     auto& quotas = x.state<Quotas>(*this);
+    std::string_view limit_text = limit.count_text;
+    if (char text[number_max]; limit_text.empty())
+      limit_text = x.arena.copy(number_text(text, static_cast<std::uint64_t>(count)));
     quotas.first = x.arena.make<Quota>(
-        Quota{limit.prefix, static_cast<std::uint64_t>(count), taken.remaining, taken.reset, quotas.first});
+        Quota{limit.prefix, limit_text, taken.remaining, taken.reset, quotas.first});
   }
 
   plugin::Verdict uncounted(Exchange& x, std::string_view why) const {
@@ -276,29 +287,52 @@ class LimitCount final : public plugin::Plugin {
   }
 
   // "X-RateLimit-Limit" with the prefix a is "X-a-RateLimit-Limit".
-  static std::string_view name_of(Exchange& x, std::string_view name, std::string_view prefix) {
-    const std::size_t at = prefix.empty() ? std::string_view::npos : name.find("RateLimit-");
-    return at == std::string_view::npos ? name
-                                        : x.arena.join(name.substr(0, at), prefix, "-", name.substr(at));
+  static http::FieldName with_prefix(const http::FieldName& name, std::string_view prefix) {
+    std::string text(name.text());
+    if (const std::size_t at = text.find("RateLimit-"); at != std::string::npos)
+      text.insert(at, std::string(prefix) + "-");
+    return http::FieldName(text);
   }
 
-  static void set(Exchange& x, std::string_view name, std::uint64_t value) {
-    char text[24];
-    const auto* end = std::to_chars(text, text + sizeof text, value).ptr;
-    x.response.headers.set(name, {text, static_cast<std::size_t>(end - text)});
+  static void tell(Exchange& x, const Quota& quota) {
+    const Metadata& names = x.metadata<LimitCount>();
+    if (quota.prefix.empty())
+      return tell(x, quota, names.limit_header, names.remaining_header, names.reset_header);
+    tell(x, quota, with_prefix(names.limit_header, quota.prefix),
+         with_prefix(names.remaining_header, quota.prefix), with_prefix(names.reset_header, quota.prefix));
+  }
+
+  static void tell(Exchange& x, const Quota& quota, const http::FieldName& limit,
+                   const http::FieldName& remaining, const http::FieldName& reset) {
+    auto& headers = x.response.headers;
+    const std::string_view texts[] = {limit.text(), remaining.text(), reset.text()};
+    if (http::NameLengths(texts[0], texts[1], texts[2]).may_be_in(headers))
+      for (const auto* name : {&limit, &remaining, &reset}) headers.remove(*name);
+    constexpr std::size_t values_max = 3 * (number_max + http::FieldLines::line_bytes);
+    http::FieldLines lines(headers, texts[0].size() + texts[1].size() + texts[2].size() + values_max);
+    char text[number_max];
+    lines.add(limit, quota.limit);
+    lines.add(remaining, number_text(text, quota.remaining));
+    lines.add(reset, seconds_text(text, quota.reset));
+  }
+
+  static constexpr std::size_t number_max = 24;
+  using NumberText = char (&)[number_max];
+
+  static std::string_view number_text(NumberText text, std::uint64_t value) {
+    return {text, std::to_chars(text, text + number_max, value).ptr};
   }
 
   // Seconds, in hundredths, rounded up: "60", "0.5", "59.99".
-  static std::string_view seconds_text(Exchange& x, Duration time) {
-    const std::int64_t hundredths = (time.count() + 9'999'999) / 10'000'000;
-    char text[32];
-    char* end = std::to_chars(text, text + 24, hundredths / 100).ptr;
+  static std::string_view seconds_text(NumberText text, Duration time) {
+    const auto hundredths = static_cast<std::uint64_t>(time.count() + 9'999'999) / 10'000'000;
+    char* end = text + number_text(text, hundredths / 100).size();
     if (const auto rest = hundredths % 100; rest != 0) {
       *end++ = '.';
       *end++ = static_cast<char>('0' + rest / 10);
       if (rest % 10 != 0) *end++ = static_cast<char>('0' + rest % 10);
     }
-    return x.arena.copy({text, static_cast<std::size_t>(end - text)});
+    return {text, end};
   }
 
   WindowType window_type_;
