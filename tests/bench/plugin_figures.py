@@ -109,6 +109,11 @@ def path_of(name):
     return f"/p/{name}"
 
 
+def bare_path(name):
+    """A path as long, on the route without plugins."""
+    return f"/q/{name}"
+
+
 def fields_of(name, port):
     if name == "openid-connect":
         return ["Cookie: " + log_in(port, path_of(name))]
@@ -147,9 +152,10 @@ def rows(bench):
 
 
 def set_up(sluice, services, names):
-    """A consumer, a route without plugins, and one for each of the names."""
+    """A consumer, a route for each of the names, and one without plugins for the same requests."""
     sluice.put("consumers/joe", {"username": "joe", "plugins": services.told(CONSUMER)})
     sluice.put("routes/plain", {"uri": "/plain", "upstream_id": "1"})
+    sluice.put("routes/bare", {"uri": "/q/*", "upstream_id": "1"})
     for name in names:
         made = services.told({name: PLUGINS[name][0], **BESIDE.get(name, {})})
         sluice.put(f"routes/{name}", {"uri": path_of(name) + "*", "upstream_id": "1", "plugins": made})
@@ -172,43 +178,45 @@ def many_consumers(bench, sluice, seconds, few):
     sluice.put_many(KEYED, "/apisix/admin/consumers/c{i}", key)
     added = []
     for number in range(bench.rounds):
-        plain, _ = cost(sluice, seconds, "/plain", [])
-        user, _ = cost(sluice, seconds, path_of("key-auth"), PLUGINS["key-auth"][1])
-        added.append(user - plain - few[number])
+        user, bare = with_and_without(sluice, seconds, "key-auth")
+        added.append(user - bare - few[number])
     return added
 
 
+def with_and_without(sluice, seconds, name):
+    """User µs of one request at the route with the plugin, and at the one without."""
+    fields = fields_of(name, sluice.port)
+    before, _ = cost(sluice, seconds / 2, bare_path(name), fields)
+    user, _ = cost(sluice, seconds, path_of(name), fields, **REQUESTS.get(name, {}))
+    after, _ = cost(sluice, seconds / 2, bare_path(name), fields)  # the machine does not stand still
+    return user, (before + after) / 2
+
+
 def plugins(bench):
-    """User CPU a request that each plugin adds, over a route without plugins on the same gateway."""
+    """User CPU a request that each plugin adds, over the same request at a route without plugins."""
     upstream, services = Upstream(), Services()
     sluice = Sluice(upstream.port)
     names = rows(bench)
-    seconds = 1 if bench.quick else 4
+    seconds = 2 if bench.quick else 4
     added = {name: [] for name in names}
     try:
         set_up(sluice, services, names)
-        few = []
         for number in range(bench.rounds):
-            plain, _ = cost(sluice, seconds, "/plain", [])
             for name in names:
-                fields = fields_of(name, sluice.port)
-                user, _ = cost(sluice, seconds, path_of(name), fields, **REQUESTS.get(name, {}))
-                again, _ = cost(sluice, seconds, "/plain", [])  # beside it: the machine does not stand still
-                added[name].append(user - (plain + again) / 2)
-                few += [user - (plain + again) / 2] if name == "key-auth" else []
-                plain = again
-                told = f"{added[name][-1]:6.2f} µs user over {again:.2f}"
+                user, bare = with_and_without(sluice, seconds, name)
+                added[name].append(user - bare)
+                told = f"{user - bare:6.2f} µs user over {bare:.2f}"
                 print(f"   round {number + 1} {name:22} {told}", flush=True)
         if "key-auth" in names:
-            added["100k_consumers"] = many_consumers(bench, sluice, seconds, few)
+            added["100k_consumers"] = many_consumers(bench, sluice, seconds, added["key-auth"])
     finally:
         for one in (sluice, services, upstream):
             one.stop()
     return [figure(f"plugin.{name}.user_us", "µs", values) for name, values in added.items()]
 
 
-def counted(name, requests):
-    """Instructions of a gateway's whole life in which so many requests came to a route with the plugin."""
+def counted(name, path, requests):
+    """Instructions of a gateway's whole life in which so many of a row's requests came to `path`."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-callgrind-"))
     binary = folder / "sluice"
     tool = f"valgrind -q --tool=callgrind --callgrind-out-file={folder}/out.%p"
@@ -221,11 +229,10 @@ def counted(name, requests):
     finally:
         contestants.BINARY = native
     try:
-        set_up(sluice, services, [name] if name else [])
+        set_up(sluice, services, [name])
         order = {"order": "sequence", "requests": requests, "count": requests}
-        target = path_of(name) if name else "/plain"
-        fields = fields_of(name, sluice.port) if name else []
-        load(sluice.port, connections=1, target=target, header=fields, **order, **REQUESTS.get(name, {}))
+        more = REQUESTS.get(name, {}) if path == path_of(name) else {}
+        load(sluice.port, connections=1, target=path, header=fields_of(name, sluice.port), **order, **more)
     finally:
         for one in (sluice, services, upstream):
             one.stop()
@@ -237,12 +244,12 @@ def counted(name, requests):
 def instructions(bench):
     """Instructions a request that each plugin adds, by callgrind: no noise touches them."""
     few, many = 200, 1200
-    results, plain = [], 0
-    for name in ["", *rows(bench)]:
-        each = (counted(name, many) - counted(name, few)) / (many - few)
-        plain = plain or each
-        print(f"   {name or 'plain':22} {each:9.0f} instructions a request", flush=True)
-        results.append(figure(f"plugin.{name or 'plain'}.instructions", "", [each - plain if name else each]))
+    results = []
+    for name in rows(bench):
+        ways = path_of(name), bare_path(name)
+        user, bare = ((counted(name, path, many) - counted(name, path, few)) / (many - few) for path in ways)
+        print(f"   {name:22} {user - bare:9.0f} instructions over {bare:.0f}", flush=True)
+        results.append(figure(f"plugin.{name}.instructions", "", [user - bare]))
     return results
 
 
