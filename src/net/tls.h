@@ -54,7 +54,7 @@ class TlsContext {
     int client_depth = 9;          // authorities between it and a client's certificate, at most
     ClientCertificate client = ClientCertificate::required;
     std::vector<std::string> protocols;  // "TLSv1.2", "TLSv1.3"; empty: both
-    std::string ciphers;           // OpenSSL's list for TLS 1.2; "" keeps the default
+    std::string ciphers;           // OpenSSL's names (tls_stream.h, set_ciphers); "" keeps the default
     bool http2 = false;            // offered beside HTTP/1.1 (RFC 7301)
     std::vector<std::shared_ptr<OcspStaple>> staples;  // of the certificates that have one
   };

@@ -149,6 +149,24 @@ Result<TlsVersions> tls_versions(const std::vector<std::string>& names) {
   return versions;
 }
 
+Result<> set_ciphers(SSL_CTX* context, std::string_view list) {
+  std::string suites, older;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find_first_of(": ,"), list.size());
+    if (const auto name = list.substr(0, end); !name.empty()) {
+      std::string& into = name.starts_with("TLS_") ? suites : older;
+      into.append(into.empty() ? "" : ":").append(name);
+    }
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  if (suites.empty()) suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+  if (SSL_CTX_set_ciphersuites(context, suites.c_str()) != 1)
+    return fail(ErrorKind::tls, openssl_error("suites of TLS 1.3 '" + suites + "'"));
+  if (!older.empty() && SSL_CTX_set_cipher_list(context, older.c_str()) != 1)
+    return fail(ErrorKind::tls, openssl_error("cipher list '" + older + "'"));
+  return {};
+}
+
 void set_modes(SSL_CTX* context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
@@ -157,7 +175,8 @@ void set_modes(SSL_CTX* context) {
 
 void set_server_options(SSL_CTX* context) {
   SSL_CTX_set_options(context,
-                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                          SSL_OP_PRIORITIZE_CHACHA);  // for a client that names it first: it has no AES
   SSL_CTX_set_num_tickets(context, 1);  // one is enough to come back with, and each costs bytes and work
 }
 
@@ -173,8 +192,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const Server& optio
   if (!versions) return std::unexpected(versions.error());
   context->version_min_ = versions->least;
   context->version_max_ = versions->most;
-  if (!options.ciphers.empty() && SSL_CTX_set_cipher_list(raw, options.ciphers.c_str()) != 1)
-    return fail(ErrorKind::tls, openssl_error("cipher list '" + options.ciphers + "'"));
+  if (auto set = set_ciphers(raw, options.ciphers); !set) return std::unexpected(set.error());
   // The first pair is set last: it is the one that stays where a further pair is of the same algorithm.
   for (const auto& [certificate, key] : options.further) {
     if (auto used = use_pair(raw, certificate, key); !used) return std::unexpected(used.error());

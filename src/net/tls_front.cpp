@@ -84,8 +84,7 @@ Result<std::shared_ptr<const TlsFront>> TlsFront::make(const Options& options) {
   set_modes(context);
   SSL_CTX_set_min_proto_version(context, versions->least);
   SSL_CTX_set_max_proto_version(context, versions->most);
-  if (!options.ciphers.empty() && SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) != 1)
-    return fail(ErrorKind::tls, openssl_error("cipher list '" + options.ciphers + "'"));
+  if (auto set = set_ciphers(context, options.ciphers); !set) return std::unexpected(set.error());
   SSL_CTX_set_client_hello_cb(context, on_client_hello, nullptr);
   SSL_CTX_set_timeout(context, session_seconds);
   if (options.tickets) {

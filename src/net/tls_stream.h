@@ -17,6 +17,9 @@ struct TlsVersions {
 // "TLSv1.2", "TLSv1.3"; none: both.
 Result<TlsVersions> tls_versions(const std::vector<std::string>& names);
 
+// Names that begin with TLS_ are suites of TLS 1.3 (RFC 8446 §B.4), all others ciphers of the versions
+// before. Where none are named OpenSSL's stay for those; of TLS 1.3 all are there, AES of 128 bits first.
+Result<> set_ciphers(SSL_CTX* context, std::string_view list);
 void set_modes(SSL_CTX* context);
 void set_server_options(SSL_CTX* context);
 
