@@ -115,8 +115,9 @@ class Http2Pool::Server final : public http::Http2Client::Owner {
       resume(*first_, std::unexpected(error));
   }
 
+  // Not where the line is about to be served: by a connection that came, or has room again, just now.
   void connect_if_needed() {
-    if (connecting_ || connections_.size() >= connections_max) return;
+    if (connecting_ || connections_.size() >= connections_max || ready() != nullptr) return;
     connecting_ = true;
     connect_.start(connect());
   }
