@@ -6,31 +6,25 @@ secrets_peer.py [--binary PATH] [NAME...]: the tests whose name has one of the w
 N failed`; exit code 77 when openssl is not installed.
 """
 
-import argparse
 import base64
 import hashlib
 import hmac
 import http.server
 import json
-import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
-import traceback
 import urllib.parse
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "tests/scenarios"), str(Path(__file__).resolve().parent)]
-from client import Connection, request_bytes
+import story
 from etcd_cluster import Certificates
-from gateway import Gateway
-from upstream import Upstream, deadline
+from story import check, eventually, put, run
 
-WITHIN = 30  # seconds until what is eventual must be
-BINARY = TOP / "build/release/sluice"
+# story has put the scenarios' modules on the path
+from client import Connection, request_bytes
+
 AWS = {"access_key_id": "AKID", "secret_access_key": "aws+secret/key", "region": "eu-west-1"}
 
 
@@ -158,60 +152,22 @@ class Managers:
         return 200, {"payload": {"data": base64.b64encode(found.encode()).decode()}}
 
 
-class Story:
-    """What a test starts, and ends behind it."""
-
-    def __init__(self, folder):
-        self.things = []
-        hello = {"kind": "reply", "status": 200, "body": b"hello", "headers": []}
-        self.upstream = self.add(Upstream("u", hello))
-        self.managers = self.add(Managers(folder))
-
-    def add(self, thing):
-        self.things.append(thing)
-        return thing
+class Story(story.Story):
+    def __init__(self):
+        super().__init__()
+        self.hello = self.upstream(kind="reply", status=200, body=b"hello", headers=[])
+        self.managers = self.add(Managers(self.folder))
 
     def node(self, trusts=True, **apisix):
         trusted = {"ssl_trusted_certificate": str(self.managers.papers.authority)} if trusts else {}
-        node = self.add(Gateway(BINARY, {"apisix": {"ssl": trusted, **apisix}}, workers=2))
-        node.start()
-        upstream = {"nodes": {self.upstream.address: 1}}
-        must(node, "routes/1", {"uri": "/a", "upstream": upstream, "plugins": {"key-auth": {}}})
+        node = self.gateway({"apisix": {"ssl": trusted, **apisix}})
+        upstream = {"nodes": {self.hello.address: 1}}
+        put(node, "routes/1", {"uri": "/a", "upstream": upstream, "plugins": {"key-auth": {}}})
         return node
-
-    def close(self):
-        for thing in reversed(self.things):
-            if isinstance(thing, Gateway):
-                thing.stop()
-            thing.close()
-
-
-def check(holds, what):
-    if not holds:
-        raise AssertionError(what)
-
-
-def eventually(condition, seconds=WITHIN):
-    left, pause = deadline(seconds), threading.Event()
-    while left():
-        if condition():
-            return True
-        pause.wait(0.02)
-    return False
-
-
-def put(node, path, value):
-    return node.admin("PUT", f"/apisix/admin/{path}", json.dumps(value).encode())
-
-
-def must(node, path, value):
-    answer = put(node, path, value)
-    check(answer.status in (200, 201), answer.brief())
-    return answer.json()
 
 
 def known_by(node, name, key):
-    return must(node, f"consumers/{name}", {"username": name, "plugins": {"key-auth": {"key": key}}})
+    return put(node, f"consumers/{name}", {"username": name, "plugins": {"key-auth": {"key": key}}}).json()
 
 
 def let_in(node, key):
@@ -242,12 +198,12 @@ def test_each_manager_is_asked_as_it_wants(story):
     managers.secrets = {"team/jack": {"key": "from-vault"}, "aws/name": json.dumps({"key": "from-aws"})}
     managers.secrets |= {"google-name": "from-google", "google-json": json.dumps({"a": "from-google-json"})}
     node = story.node()
-    must(node, "secrets/vault/1", vault(managers))
-    must(node, "secrets/aws/1", {**AWS, "endpoint_url": managers.url})
-    must(node, "secrets/gcp/1", {"auth_config": account(managers)})
+    put(node, "secrets/vault/1", vault(managers))
+    put(node, "secrets/aws/1", {**AWS, "endpoint_url": managers.url})
+    put(node, "secrets/gcp/1", {"auth_config": account(managers)})
     file = managers.folder / "account.json"
     file.write_text(json.dumps(account(managers)))
-    must(node, "secrets/gcp/2", {"auth_file": str(file)})
+    put(node, "secrets/gcp/2", {"auth_file": str(file)})
     references = {
         "$secret://vault/1/team/jack/key": "from-vault",
         "$secret://aws/1/aws/name/key": "from-aws",
@@ -268,9 +224,9 @@ def test_who_is_not_known_is_refused(story):
     managers = story.managers
     managers.secrets = {"a": {"key": "k"}, "name": "k"}
     node = story.node()
-    must(node, "secrets/vault/1", vault(managers, token="guessed"))
-    must(node, "secrets/aws/1", {**AWS, "secret_access_key": "guessed", "endpoint_url": managers.url})
-    must(node, "secrets/gcp/1", {"auth_config": account(managers, client_email="somebody@example.com")})
+    put(node, "secrets/vault/1", vault(managers, token="guessed"))
+    put(node, "secrets/aws/1", {**AWS, "secret_access_key": "guessed", "endpoint_url": managers.url})
+    put(node, "secrets/gcp/1", {"auth_config": account(managers, client_email="somebody@example.com")})
     for reference in ("$secret://vault/1/a/key", "$secret://aws/1/name", "$secret://gcp/1/name"):
         told = known_by(node, "jack", reference)["warnings"][0]["what"]
         check("answered 403" in told and "guessed" not in told, told)
@@ -281,19 +237,19 @@ def test_certificates_are_verified(story):
     managers = story.managers
     managers.secrets = {"a": {"key": "k"}, "name": "google-key"}
     node = story.node(trusts=False)
-    must(node, "secrets/vault/1", vault(managers))
+    put(node, "secrets/vault/1", vault(managers))
     told = known_by(node, "jack", "$secret://vault/1/a/key")["warnings"][0]["what"]
     check("certificate" in told, told)
     check(not managers.asked, "it was told a token")
-    must(node, "secrets/gcp/1", {"auth_config": account(managers), "ssl_verify": False})
+    put(node, "secrets/gcp/1", {"auth_config": account(managers), "ssl_verify": False})
     known_by(node, "jack", "$secret://gcp/1/name")
     check(let_in(node, "google-key"), "ssl_verify: false is not taken")
 
 
 def test_a_silent_manager_is_waited_for_a_while(story):
-    silent = story.add(Upstream("silent", {"kind": "hang"}))
+    silent = story.upstream(kind="hang")
     node = story.node()
-    must(node, "secrets/vault/1", {"uri": f"http://{silent.address}", "prefix": "kv", "token": "t"})
+    put(node, "secrets/vault/1", {"uri": f"http://{silent.address}", "prefix": "kv", "token": "t"})
     told = known_by(node, "jack", "$secret://vault/1/a/key")["warnings"][0]["what"]
     check("$secret://vault/1/a/key" in told, told)
     check(let_in(node, "k") is False, "let in")
@@ -303,18 +259,18 @@ def test_what_is_changed_there_is_taken_up(story):
     managers = story.managers
     managers.secrets = {"a": {"key": "first"}}
     node = story.node(lru={"secret": {"ttl": 1, "neg_ttl": 1}})
-    must(node, "secrets/vault/1", vault(managers))
+    put(node, "secrets/vault/1", vault(managers))
     known_by(node, "jack", "$secret://vault/1/a/key")
     check(let_in(node, "first"), "not let in")
     managers.secrets = {"a": {"key": "second"}}
-    check(eventually(lambda: let_in(node, "second")), "not taken up")
+    eventually(lambda: let_in(node, "second"), "not taken up")
     check(not let_in(node, "first"), "the old one still counts")
     managers.secrets = {}
-    check(eventually(lambda: "what was known before stays" in node.log()), "not said in the log")
+    eventually(lambda: "what was known before stays" in node.log(), "not said in the log")
     check(let_in(node, "second"), "what was known is forgotten")
-    must(node, "secrets/vault/1", vault(managers, prefix="kv/other"))
+    put(node, "secrets/vault/1", vault(managers, prefix="kv/other"))
     managers.secrets = {"other/a": {"key": "third"}}
-    check(eventually(lambda: let_in(node, "third")), "the changed manager is not asked")
+    eventually(lambda: let_in(node, "third"), "the changed manager is not asked")
 
 
 def test_secrets_are_known_before_the_first_request(story):
@@ -322,49 +278,17 @@ def test_secrets_are_known_before_the_first_request(story):
     certificate, key = (path.read_text() for path in managers.papers.client)
     managers.secrets = {"a": {"key": "k"}, "pair": {"cert": certificate, "key": key}}
     node = story.node()
-    must(node, "secrets/vault/1", vault(managers))
+    put(node, "secrets/vault/1", vault(managers))
     known_by(node, "jack", "$secret://vault/1/a/key")
     pair = {"cert": "$secret://vault/1/pair/cert", "key": "$secret://vault/1/pair/key"}
-    check("warnings" not in must(node, "ssls/1", {"type": "client", **pair}), "the pair is not known")
+    check("warnings" not in put(node, "ssls/1", {"type": "client", **pair}).json(), "the pair is not known")
     mixed = {"type": "client", "cert": certificate, "key": "$secret://vault/1/a/key"}
-    refused = put(node, "ssls/2", mixed)
-    check(refused.status == 400, refused.brief())
+    put(node, "ssls/2", mixed, status=(400,))
     node.stop()
     node.start()
     check(let_in(node, "k"), "not let in after a start")
     check("left_out" not in node.admin("GET", "/apisix/admin/status").json(), "something is left out")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--binary", default=str(BINARY))
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_args()
-    globals()["BINARY"] = Path(options.binary)
-    if not shutil.which("openssl"):
-        print("openssl is not installed (Debian: openssl): secret managers are NOT tested")
-        return 77
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or not any(word in name for word in options.words or [""]):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            story = Story(folder)
-            try:
-                test(story)
-                passed += 1
-                print(f"ok   {name}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-                for node in story.things:
-                    if isinstance(node, Gateway) and node.process:
-                        print(node.story())
-            finally:
-                story.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals(), __doc__, ["openssl"], Story))

@@ -110,8 +110,8 @@ def run_each(tests, words, begin):
     return 1 if failed else 0
 
 
-def run(tests, description, needs):
-    """Runs every function in `tests` whose name begins with test_."""
+def run(tests, description, needs, begin=Story):
+    """Runs every function in `tests` whose name begins with test_, each with what `begin` makes."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--binary", default=str(BINARY))
     parser.add_argument("words", nargs="*")
@@ -122,4 +122,4 @@ def run(tests, description, needs):
     if missing:
         print(f"not installed: {', '.join(missing)}; this is NOT tested: {description.splitlines()[0]}")
         return 77
-    return run_each(tests, options.words, Story)
+    return run_each(tests, options.words, begin)
