@@ -43,9 +43,9 @@ tsan: deps-test ## Build with ThreadSanitizer and run the unit tests and scenari
 	$(call build_tests,tsan,ON)
 	@python3 tools/run_tests.py --tree tsan unit scenarios
 
-fuzz: deps-test ## Run every fuzz target for FUZZ_SECONDS (60) each
+fuzz: deps-test ## Run every fuzz target for FUZZ_SECONDS (60) each, every time another way
 	$(call build_tests,asan,ON,fuzzers)
-	@python3 tools/run_tests.py --fuzz-seconds $(FUZZ_SECONDS) fuzz
+	@python3 tools/run_tests.py --fuzz-seconds $(FUZZ_SECONDS) --seed 0 fuzz
 
 bench: deps-bench ## Measure side by side with nginx and haproxy (BENCH="--quick --only plain")
 	$(call build_tests,release,ON)

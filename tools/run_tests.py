@@ -186,6 +186,7 @@ class Rings:
             command = [
                 target,
                 f"-max_total_time={seconds}",
+                f"-seed={self.options.seed}",
                 "-timeout=10",
                 "-rss_limit_mb=2048",
                 "-max_len=16384",
@@ -213,6 +214,7 @@ def main():
     parser.add_argument("rings", nargs="*", metavar="RING", help=" ".join(RINGS))
     parser.add_argument("--tree", action="append", help="tree of build/ (default: release and asan)")
     parser.add_argument("--fuzz-seconds", type=int, default=10, help="for each target (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the search, 0 for any (default: %(default)s)")
     options = parser.parse_args()
     for ring in options.rings:
         if ring not in RINGS:

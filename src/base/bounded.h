@@ -4,6 +4,7 @@
 // added to a time. Pure functions.
 #pragma once
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 
 #include "base/time.h"
@@ -15,6 +16,13 @@ inline constexpr Duration longest_wait = std::chrono::hours(24 * 3650);
 constexpr Duration bounded_seconds(std::int64_t count) {
   constexpr std::int64_t most = longest_wait / std::chrono::seconds(1);
   return std::chrono::seconds(std::clamp<std::int64_t>(count, 0, most));
+}
+template <std::floating_point Number>
+constexpr Duration bounded_seconds(Number count) {
+  constexpr double most = std::chrono::duration<double>(longest_wait).count();
+  if (count != count) return Duration::zero();
+  const std::chrono::duration<double> wait(std::clamp<double>(count, 0, most));
+  return std::chrono::duration_cast<Duration>(wait);
 }
 constexpr Duration bounded_milliseconds(std::int64_t count) {
   constexpr std::int64_t most = longest_wait / std::chrono::milliseconds(1);

@@ -15,6 +15,10 @@ TEST(Bounded, waits_stay_what_can_be_added_to_a_time) {
   EXPECT_EQ(bounded_milliseconds(INT64_MAX), longest_wait);
   EXPECT_EQ(bounded_seconds(INT64_MIN), 0s);
   EXPECT_EQ(bounded_milliseconds(-1), 0s);
+  EXPECT_EQ(bounded_seconds(0.25), 250ms);
+  EXPECT_EQ(bounded_seconds(-0.25), 0s);
+  EXPECT_EQ(bounded_seconds(1e300), longest_wait);
+  EXPECT_EQ(bounded_seconds(std::numeric_limits<double>::quiet_NaN()), 0s);
   EXPECT_LT(Instant(std::chrono::hours(24 * 36500)) + longest_wait, never);
 }
 

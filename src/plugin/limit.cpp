@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/limit.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/digest.h"
@@ -36,7 +37,7 @@ std::optional<std::string_view> LimitKey::of(Exchange& x) const {
 
 Amount::Amount(const WrittenAmount& written) {
   if (const auto* number = std::get_if<std::int64_t>(&written)) {
-    fixed_ = *number;
+    fixed_ = std::min(*number, most);
   } else {
     fixed_.reset();
     text_ = Template::compile(std::get<std::string>(written), find_variable);

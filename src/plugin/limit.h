@@ -35,7 +35,7 @@ class LimitKey {
 
 using WrittenAmount = std::variant<std::int64_t, std::string>;  // 10, "10", "$http_x_quota"
 
-// A whole number: written as one, or rendered for each request.
+// A whole number: written as one (what is more than `most` is `most`), or rendered for each request.
 class Amount {
  public:
   static constexpr std::int64_t most = (std::int64_t{1} << 53) - 1;
@@ -44,6 +44,8 @@ class Amount {
   explicit Amount(const WrittenAmount& written);
 
   bool is_fixed() const { return fixed_.has_value(); }
+  // The number, where it does not depend on the request.
+  std::optional<std::int64_t> fixed() const { return fixed_; }
   // Nothing when it is no whole number for this request, or less than `least`.
   std::optional<std::int64_t> of(Exchange& x, std::int64_t least) const;
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/bounded.h"
 #include "base/random.h"
 #include "plugin/exchange.h"
 #include "plugin/header_edits.h"
@@ -88,8 +89,7 @@ class FaultInjection final : public plugin::Plugin {
 
  private:
   plugin::VerdictTask wait_and_abort(Exchange& x) const {
-    const auto wait =
-        std::chrono::duration_cast<Duration>(std::chrono::duration<double>(config_.delay->duration));
+    const auto wait = bounded_seconds(config_.delay->duration);
     co_await x.worker.loop.sleep_until(x.worker.loop.now() + wait);
     co_return abort(x);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/bounded.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -90,8 +91,7 @@ class LimitConn final : public plugin::Plugin {
   };
 
   LimitConn(const Config& config, std::string_view owner)
-      : default_delay_(
-            std::chrono::duration_cast<Duration>(std::chrono::duration<double>(config.default_conn_delay))),
+      : default_delay_(bounded_seconds(config.default_conn_delay)),
         only_default_(config.only_use_default_delay),
         allow_degradation_(config.allow_degradation),
         rejection_(config.rejection),

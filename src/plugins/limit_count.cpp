@@ -167,7 +167,7 @@ class LimitCount final : public plugin::Plugin {
     if (config.rules.empty()) {
       limits_.push_back({Amount(*config.count), Amount(*config.time_window),
                          plugin::LimitKey(config.key_type, config.key), identity, {},
-                         fixed_text(*config.count)});
+                         fixed_text(Amount(*config.count))});
     }
     for (std::size_t i = 0; i < config.rules.size(); ++i) {
       const auto& rule = config.rules[i];
@@ -175,7 +175,7 @@ class LimitCount final : public plugin::Plugin {
                          plugin::LimitKey(KeyType::var_combination, rule.key, true),
                          combine_hashes(identity, i),
                          rule.header_prefix.empty() ? std::to_string(i + 1) : rule.header_prefix,
-                         fixed_text(rule.count)});
+                         fixed_text(Amount(rule.count))});
     }
   }
   LimitCount(const LimitCount&) = delete;
@@ -215,9 +215,8 @@ class LimitCount final : public plugin::Plugin {
     std::string prefix;
     std::string count_text;  // of a count that is fixed
   };
-  static std::string fixed_text(const Written& count) {
-    const auto* number = std::get_if<std::int64_t>(&count);
-    return number == nullptr ? std::string() : std::to_string(*number);
+  static std::string fixed_text(const Amount& count) {
+    return count.is_fixed() ? std::to_string(*count.fixed()) : std::string();
   }
 
   struct Quota {
