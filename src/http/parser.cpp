@@ -112,7 +112,8 @@ Parsed parse_fields(Cursor& in, const HeadLimits& limits, Headers& headers) {
       in.at = at + 2;
       return {Parsed::whole, static_cast<std::uint32_t>(in.at - in.begin)};
     }
-    if (headers.size() == limits.fields_max) return refuse(431, "too many fields");
+    if (headers.size() == limits.fields_max)  // what comes may be the end
+      return at == in.end ? more : refuse(431, "too many fields");
     Header& field = headers.next();
     const char* next = take_plain_field(at, in.end, limits.field_bytes_max, field);
     if (next == nullptr) [[unlikely]] next = take_field(at, in.end, limits, field, refusal);
