@@ -2,7 +2,6 @@
 #include "gateway/relay.h"
 
 #include "async/join.h"
-#include "net/pipe.h"
 
 namespace sluice::gateway {
 namespace {
@@ -10,8 +9,6 @@ namespace {
 // After so many bytes without a pause others are served.
 constexpr std::size_t turn_bytes_max = 4 * 1024 * 1024;
 constexpr Duration turn_pause = Duration(1);
-// Below that a copy is cheaper than a pipe.
-constexpr ssize_t splice_least = 8 * 1024;
 
 // When either side last said something; one direction may be silent while the other is not.
 struct Activity {
@@ -30,8 +27,7 @@ class Direction {
         activity_(activity),
         buffer_(std::move(first)),
         total_(total),
-        spoke_(spoke),
-        may_splice_(from.splices() && to.splices()) {}
+        spoke_(spoke) {}
 
   enum class Outcome : std::uint8_t { under_way, ended, reading_broke, writing_broke, idle };
   Outcome outcome() const { return outcome_; }
@@ -42,45 +38,34 @@ class Direction {
   ssize_t read_some();
   ssize_t write_some();
   bool wrote_all();
-  bool holds_nothing() const { return buffer_.empty() && pipe_.empty(); }
   async::Loop& loop() { return from_.loop(); }
 
   net::Stream& from_;
   net::Stream& to_;
   Activity& activity_;
   net::Buffer buffer_;
-  net::Pipe pipe_;
   std::uint64_t& total_;
   Instant& spoke_;
   std::size_t turn_ = 0;
   ssize_t write_error_ = 0;
-  bool may_splice_;
-  bool splicing_ = false;
+  bool bulk_ = false;  // there is more than a small buffer takes
   Outcome outcome_ = Outcome::under_way;
 };
 
 // Only into what is empty.
 ssize_t Direction::read_some() {
-  if (splicing_ && pipe_.need()) {
-    const ssize_t count = from_.try_splice_to(pipe_.in(), net::Pipe::capacity);
-    if (count > 0) pipe_.filled(static_cast<std::size_t>(count));
-    splicing_ = count >= splice_least || count == -EAGAIN;
-    return count;
+  if (bulk_ && buffer_.capacity() < net::transfer_size) buffer_.release();
+  buffer_.need(bulk_ ? net::transfer_size : net::Buffer::standard_size);
+  const auto room = static_cast<ssize_t>(buffer_.room());
+  const ssize_t count = from_.try_read(buffer_.tail(), buffer_.room());
+  if (count > 0) {
+    buffer_.filled(static_cast<std::size_t>(count));
+    bulk_ = count == room || (bulk_ && count > static_cast<ssize_t>(net::Buffer::standard_size));
   }
-  buffer_.need();
-  const std::size_t room = buffer_.room();
-  const ssize_t count = from_.try_read(buffer_.tail(), room);
-  if (count > 0) buffer_.filled(static_cast<std::size_t>(count));
-  splicing_ = may_splice_ && count == static_cast<ssize_t>(room);  // there is more where that came from
   return count;
 }
 
 ssize_t Direction::write_some() {
-  if (!pipe_.empty()) {
-    const ssize_t count = to_.try_splice_from(pipe_.out(), pipe_.size());
-    if (count > 0) pipe_.consumed(static_cast<std::size_t>(count));
-    return count;
-  }
   const iovec piece{buffer_.data(), buffer_.size()};
   const ssize_t count = to_.try_write(&piece, 1);
   if (count > 0) buffer_.consume(static_cast<std::size_t>(count));
@@ -89,7 +74,7 @@ ssize_t Direction::write_some() {
 
 // Passes on what is held; false when the other side takes no more now, or has broken.
 bool Direction::wrote_all() {
-  while (!holds_nothing()) {
+  while (!buffer_.empty()) {
     const ssize_t count = write_some();
     if (count <= 0) {
       write_error_ = count;
@@ -125,7 +110,6 @@ async::Task<> Direction::run() {
       outcome_ = Outcome::reading_broke;
     } else {
       buffer_.release();  // who is silent holds no memory
-      pipe_.release();
       turn_ = 0;
       const ssize_t ready = co_await from_.readable(after(activity_.last, activity_.options.idle));
       // The other direction may have been busy.

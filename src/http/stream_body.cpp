@@ -10,7 +10,6 @@ namespace sluice::http {
 namespace {
 
 constexpr std::size_t chunk_head_max = 256;  // size, extensions and CRLF; extensions are read over
-constexpr std::size_t body_buffer_size = 64 * 1024;
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -44,14 +43,14 @@ async::Task<Result<std::string_view>> StreamBody::wait_next() {
   for (;;) {
     // What is left is part of a chunk's head: it has to be whole in one buffer.
     if (!rest_.empty()) {
-      own_.need(body_buffer_size);
+      own_.need(net::transfer_size);
       std::memcpy(own_.tail(), rest_.data(), rest_.size());
       own_.filled(rest_.size());
       rest_.skip(rest_.size());
     }
     const std::int64_t wanted = options_.framing == BodyFraming::length ? left_ : INT64_MAX;
     own_.need(wanted <= static_cast<std::int64_t>(net::Buffer::standard_size) ? net::Buffer::standard_size
-                                                                              : body_buffer_size);
+                                                                              : net::transfer_size);
     own_.compact();
     const ssize_t count =
         co_await stream_.read(own_.tail(), own_.room(), after(stream_.loop().now(), options_.patience));

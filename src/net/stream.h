@@ -19,6 +19,11 @@
 
 namespace sluice::net {
 
+// Bytes to move at once where there are many. With a head before them they are one segment of the loopback
+// device, whose packets hold 64 KiB: 64 KiB of bytes would be that and a tiny one more, which wakes the
+// reader again and costs twice as much.
+inline constexpr std::size_t transfer_size = 60 * 1024;
+
 class Stream {
  public:
   explicit Stream(async::Loop& loop);
@@ -43,12 +48,6 @@ class Stream {
   // those seen are not enough: the stream is readable again when there are more.
   virtual ssize_t try_peek(char*, std::size_t) { return -EOPNOTSUPP; }
   virtual void no_news() {}
-  // Whether bytes can go through a pipe without being copied into this process (splice(2)).
-  virtual bool splices() const { return false; }
-  // Into a pipe that is empty: count, 0 at the end, -EAGAIN, another negative errno.
-  virtual ssize_t try_splice_to(int /*pipe*/, std::size_t /*size*/) { return -EOPNOTSUPP; }
-  // Out of a pipe: count, -EAGAIN, another negative errno.
-  virtual ssize_t try_splice_from(int /*pipe*/, std::size_t /*size*/) { return -EOPNOTSUPP; }
   virtual bool secure() const { return false; }
   // What the handshake found out; null when the connection is not secure.
   virtual const class TlsFacts* tls() const { return nullptr; }

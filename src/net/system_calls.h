@@ -4,7 +4,6 @@
 // time in a process of several threads; here no thread is ever cancelled. And each return on the way back is
 // mispredicted, since the kernel leaves nothing of what the processor knew of returns: so there is none.
 #pragma once
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,12 +44,6 @@ inline ssize_t send_bytes(int descriptor, const void* bytes, std::size_t size) {
 
 inline ssize_t send_pieces(int descriptor, const msghdr& pieces) {
   return detail::call(SYS_sendmsg, descriptor, detail::word(&pieces), MSG_NOSIGNAL, 0);
-}
-
-// From a socket to a pipe or the other way.
-inline ssize_t splice_bytes(int from, int to, std::size_t size) {
-  const ssize_t count = ::splice(from, nullptr, to, nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  return count < 0 ? -errno : count;
 }
 
 }  // namespace sluice::net

@@ -73,19 +73,6 @@ class TcpStream final : public Stream, public async::Pollable {
   }
   // Each arrival of bytes is an edge, also while older ones are unread.
   void no_news() override { can_read_ = ending_; }
-  bool splices() const override { return true; }
-  ssize_t try_splice_to(int pipe, std::size_t size) override {
-    if (!can_read_) return -EAGAIN;
-    const ssize_t count = splice_bytes(descriptor_, pipe, size);
-    if (count == -EAGAIN) can_read_ = false;
-    return count == -EINTR ? -EAGAIN : count;
-  }
-  ssize_t try_splice_from(int pipe, std::size_t size) override {
-    if (!can_write_) return -EAGAIN;
-    const ssize_t count = splice_bytes(pipe, descriptor_, size);
-    if (count == -EAGAIN) can_write_ = false;
-    return count == -EINTR ? -EAGAIN : count;
-  }
 
   void shutdown_write() override { ::shutdown(descriptor_, SHUT_WR); }
   bool maybe_readable() const override { return can_read_; }

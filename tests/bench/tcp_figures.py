@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of streams: bytes in bulk, small exchanges and short connections through a stream route, next to
-haproxy in mode tcp, which splices."""
+haproxy in mode tcp, which may splice."""
 
 import os
 import socket
