@@ -153,8 +153,12 @@ Result<> set_ciphers(SSL_CTX* context, std::string_view list) {
   std::string suites, older;
   while (!list.empty()) {
     const std::size_t end = std::min(list.find_first_of(": ,"), list.size());
-    if (const auto name = list.substr(0, end); !name.empty()) {
-      std::string& into = name.starts_with("TLS_") ? suites : older;
+    if (const std::string name(list.substr(0, end)); !name.empty()) {
+      const bool is_suite = name.starts_with("TLS_");
+      // Alone, for OpenSSL passes over a name it does not know beside others.
+      if (is_suite && SSL_CTX_set_ciphersuites(context, name.c_str()) != 1)
+        return fail(ErrorKind::tls, openssl_error("'" + name + "' is no suite of TLS 1.3"));
+      std::string& into = is_suite ? suites : older;
       into.append(into.empty() ? "" : ":").append(name);
     }
     list.remove_prefix(std::min(end + 1, list.size()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS over a network in memory, with certificates made here.
 #include "net/tls.h"
+#include "net/tls_front.h"
 
 #include <gtest/gtest.h>
 #include <openssl/ec.h>
@@ -275,6 +276,17 @@ TEST_F(TlsTest, PairsAreToldFromWhatIsNone) {
   EXPECT_EQ(check_pair(certificate, ""), PemFault::key);
   EXPECT_EQ(check_certificate(certificate), PemFault::none);
   EXPECT_EQ(check_certificate(key), PemFault::certificate);
+}
+
+TEST(TlsFront, NamesTheCipherThatIsNone) {
+  const auto refusal = [](const char* ciphers) {
+    const auto made = TlsFront::make({.protocols = {}, .ciphers = ciphers});
+    return made ? std::string() : made.error().what;
+  };
+  EXPECT_EQ(refusal(""), "");
+  EXPECT_EQ(refusal("TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES256-GCM-SHA384"), "");
+  EXPECT_TRUE(refusal("TLS_AES_128_GCM_SHA256:TLS_NO_SUCH").starts_with("'TLS_NO_SUCH' is no suite"));
+  EXPECT_TRUE(refusal("ECDHE-NOTHING").starts_with("cipher list 'ECDHE-NOTHING'"));
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ class OpenidProvider final : public Local {
   // What the token endpoint gives for a refresh token, asked once for all who want it. It goes on when the
   // client that wanted it is gone: the token would be used up, and nobody would have the new one.
   async::Task<OpenidRenewals::Outcome> renew(std::string refresh_token);
-  // Claims of an ID token that came from the provider itself (OpenID Connect Core §3.1.3.7).
+  // Claims of an ID token that came from the provider itself (OpenID Connect Core §3.1.3.7); behind
+  // discovery(), as userinfo().
   async::Task<Result<json::Value>> check_id_token(std::string token, std::string nonce);
 
  private:
