@@ -82,7 +82,7 @@ bool SecretPlaces::may_be_in(const Resource& resource, std::string_view id, std:
       if (text.find(name) != text.npos) return true;
     }
   }
-  if (resource.plugins == PluginUse::none) return false;
+  if (resource.plugins == PluginUse::none || text.find("\"plugins\"") == text.npos) return false;
   return std::ranges::any_of(configs_in(resource), [text](const auto& config) {
     return text.find(quoted(config.first)) != text.npos;
   });

@@ -107,21 +107,18 @@ EtcdClient::Question EtcdClient::question(std::string path, std::string body, In
 }
 
 // Asks the current member once.
-async::Task<Result<Value>> EtcdClient::ask(std::string path, std::string body, Instant deadline,
-                                           Again again) {
+async::Task<Result<std::string>> EtcdClient::ask(std::string path, std::string body, Instant deadline,
+                                                 Again again) {
   auto asked = question(std::move(path), std::move(body), deadline, again);
   auto answer = co_await members_[current_]->client.ask(std::move(asked));
   if (!answer) co_return std::unexpected(answer.error());
-  auto parsed = json::parse(answer->body);
+  if (answer->status < 400) co_return std::move(answer->body);
+  const auto parsed = json::parse(answer->body);
   const auto refusal = etcd::refusal_of(answer->status, parsed ? *parsed : Value());
-  if (refusal) {
-    Error error = error_of(*refusal);
-    error.may_retry = refusal->token_is_bad() && !options_.user.empty();
-    if (error.may_retry) token_.clear();
-    co_return std::unexpected(std::move(error));
-  }
-  if (!parsed) co_return fail(ErrorKind::protocol, "the answer is no JSON: " + parsed.error().what);
-  co_return std::move(*parsed);
+  Error error = error_of(*refusal);
+  error.may_retry = refusal->token_is_bad() && !options_.user.empty();
+  if (error.may_retry) token_.clear();
+  co_return std::unexpected(std::move(error));
 }
 
 async::Task<Result<>> EtcdClient::authenticate(Instant deadline) {
@@ -134,12 +131,26 @@ async::Task<Result<>> EtcdClient::authenticate(Instant deadline) {
     error.may_retry = error.kind != ErrorKind::system;  // a wrong password is wrong everywhere
     co_return std::unexpected(std::move(error));
   }
-  token_ = answer->text("token");
+  token_ = json::parse(*answer).value_or(Value()).text("token");
   if (token_.empty()) co_return fail(ErrorKind::protocol, "authentication gave no token", Fault::peer);
   co_return Result<>();
 }
 
 async::Task<Result<Value>> EtcdClient::call(std::string path, Value question, Again again) {
+  auto answer = co_await fetch(std::move(path), std::move(question), again);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto parsed = etcd::parse_answer(*answer);
+  if (!parsed) failed(current_, parsed.error());
+  co_return parsed;
+}
+
+async::Task<Result<etcd::RangeAnswer>> EtcdClient::range(etcd::RangeQuestion question) {
+  auto answer = co_await call("/v3/kv/range", etcd::to_value(question), Again::safe);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return etcd::read_range(*answer);
+}
+
+async::Task<Result<std::string>> EtcdClient::fetch(std::string path, Value question, Again again) {
   const std::string body = json::dump(question);
   const Instant deadline = after(loop_.now(), options_.timeout);
   Error last;
@@ -151,8 +162,10 @@ async::Task<Result<Value>> EtcdClient::call(std::string path, Value question, Ag
     // Of the time that is left each try has its share, so that a silent member does not take all of it.
     const Instant until = after(loop_.now(), (deadline - loop_.now()) / static_cast<std::int64_t>(left));
     auto ready = co_await authenticate(until);
-    auto answer = ready ? Result<Value>(Value()) : Result<Value>(std::unexpected(ready.error()));
-    if (ready) {
+    Result<std::string> answer;
+    if (!ready) {
+      answer = std::unexpected(ready.error());
+    } else {
       auto asked = co_await ask(path, body, until, again);
       answer = std::move(asked);
     }

@@ -48,6 +48,10 @@ class EtcdClient {
   // "/v3/kv/range" and so on. Errors: timeout, closed, refused … of the last member tried; limit (too much
   // for one answer or one transaction); not_found (compacted); system (etcd said no).
   async::Task<Result<json::Value>> call(std::string path, json::Value question, Again again);
+  // The same, but the answer as it came.
+  async::Task<Result<std::string>> fetch(std::string path, json::Value question, Again again);
+  // Entries, once.
+  async::Task<Result<etcd::RangeAnswer>> range(etcd::RangeQuestion question);
 
   // The lines of a watch. Ends with the client at the latest.
   class Watching {
@@ -77,7 +81,7 @@ class EtcdClient {
   };
   using Question = http::Client::Question;
   Question question(std::string path, std::string body, Instant deadline, Again again) const;
-  async::Task<Result<json::Value>> ask(std::string path, std::string body, Instant deadline, Again again);
+  async::Task<Result<std::string>> ask(std::string path, std::string body, Instant deadline, Again again);
   async::Task<Result<>> authenticate(Instant deadline);
   void choose();
   void failed(std::size_t member, const Error& error);

@@ -8,11 +8,11 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "store/etcd_reading.h"
 
 namespace sluice::store {
 namespace {
 
-constexpr std::int64_t page_max = 10'000;  // entries; etcd counts all that is left for each page
 constexpr Duration backoff_least = std::chrono::milliseconds(100);
 constexpr Duration backoff_most = std::chrono::seconds(3);
 
@@ -60,11 +60,11 @@ async::Task<> EtcdFollower::run() {
 // A watch that is silent looks the same whether nothing happens or the member hangs. So a small question is
 // asked now and then; when it fails, or another member had to answer it, the watch is begun anew there.
 async::Task<> EtcdFollower::look_after() {
-  const etcd::RangeQuestion small{.keys = {keys_.from, {}}};
   for (;;) {
     co_await loop_.sleep(options_.rest);
     if (!standing_.reachable) continue;
-    auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(small), EtcdClient::Again::safe);
+    etcd::RangeQuestion small{.keys = {keys_.from, {}}};
+    auto answer = co_await client_.range(std::move(small));
     if (!standing_.reachable || (answer && client_.current() == watched_)) continue;
     if (!answer) lost(answer.error());
     running_.start(run());
@@ -101,38 +101,20 @@ void EtcdFollower::lost(const Error& error) {
   events_.told();
 }
 
-async::Task<Result<etcd::RangeAnswer>> EtcdFollower::read_page(std::string after, Revision at,
-                                                               std::int64_t limit) {
-  etcd::RangeQuestion question{keys_, limit, at};
-  if (!after.empty()) question.keys.from = after + '\0';
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), EtcdClient::Again::safe);
-  if (!answer) co_return std::unexpected(answer.error());
-  co_return etcd::read_range(*answer);
-}
-
-// Page by page, all as of the revision of the first.
 async::Task<Result<>> EtcdFollower::read_all() {
   std::vector<Entry> entries;
-  Revision revision = 0;
-  std::string after;
-  std::int64_t limit = page_max;
-  for (bool more = true; more;) {
-    auto page = co_await read_page(after, revision, limit);
-    if (!page && page.error().kind == ErrorKind::limit && limit > 1) {
-      limit /= 8;  // large values: fewer of them at once
-      limit = std::max<std::int64_t>(limit, 1);
-      continue;
-    }
+  EtcdReading reading(client_, keys_);
+  while (!reading.ended()) {
+    auto page = co_await reading.next();
     if (!page) co_return std::unexpected(page.error());
-    if (revision == 0) revision = page->revision, cluster_ = page->cluster;
-    more = page->more && !page->entries.empty();
-    if (more) after = page->entries.back().key;
-    for (Entry& entry : page->entries) {
+    for (Entry& entry : *page) {
       entry.key = inner(entry.key);
       if (!entry.key.empty()) entries.push_back(std::move(entry));
     }
   }
   read_again_ = false;
+  cluster_ = reading.cluster();
+  const Revision revision = reading.revision();
   if (revision < replica_.revision()) {
     log::warn("etcd is at revision {}, it was at {} before: it was restored or is another one", revision,
               replica_.revision());

@@ -53,7 +53,6 @@ class EtcdFollower {
   async::Task<> look_after();
   async::Task<Result<>> read_all();
   async::Task<Result<>> follow();
-  async::Task<Result<etcd::RangeAnswer>> read_page(std::string after, Revision at, std::int64_t limit);
   Result<> take(std::vector<etcd::WatchAnswer> answers);
   Result<> ended(const etcd::WatchAnswer& answer);
   void reached();

@@ -16,8 +16,9 @@ constexpr Duration grace = std::chrono::milliseconds(200);  // for a record to b
 constexpr Duration pause = std::chrono::seconds(1);         // after a failure
 constexpr Duration patience = std::chrono::seconds(5);
 constexpr Duration long_time = std::chrono::minutes(1);
-constexpr std::size_t groups_most = 10;                   // so that a write of others waits but for a short one
-constexpr std::size_t bytes_at_once = 100'000;        // likewise; a request may have 1.5 MiB
+// Of one transaction; few, for whoever writes meanwhile waits for it.
+constexpr std::size_t groups_most = 10;
+constexpr std::size_t bytes_at_once = 100'000;
 constexpr std::size_t bytes_seen_max = 64u << 20;
 constexpr std::size_t forgotten_at_once = 50;
 

@@ -74,14 +74,12 @@ async::Task<Result<Revision>> EtcdHistory::catch_up() {
   }
   etcd::RangeQuestion question;
   question.keys.from = keys_.last;
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-  if (!answer) {
-    Error error = answer.error();
+  auto range = co_await client_.range(std::move(question));
+  if (!range) {
+    Error error = range.error();
     error.what.insert(0, "etcd: ");
     co_return std::unexpected(std::move(error));
   }
-  auto range = etcd::read_range(*answer);
-  if (!range) co_return std::unexpected(range.error());
   const Revision last = range->entries.empty() ? 0 : range->entries.front().modified;
   const bool knows = co_await wait_for(last);
   if (!knows) {
@@ -182,9 +180,7 @@ async::Task<Result<std::optional<std::vector<etcd::Values>>>> EtcdHistory::value
   using Found = std::optional<std::vector<etcd::Values>>;
   etcd::RangeQuestion question;
   question.keys.from = keys_.values(id);
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-  if (!answer) co_return std::unexpected(answer.error());
-  auto range = etcd::read_range(*answer);
+  auto range = co_await client_.range(std::move(question));
   if (!range) co_return std::unexpected(range.error());
   if (range->entries.empty()) co_return Found();
   auto values = etcd::read_values(range->entries.front().value);

@@ -89,9 +89,7 @@ async::Task<Result<std::vector<NodeReport>>> EtcdNodes::read() {
   etcd::RangeQuestion question;
   question.keys = etcd::below(folder_);
   question.limit = nodes_max;
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-  if (!answer) co_return std::unexpected(answer.error());
-  auto range = etcd::read_range(*answer);
+  auto range = co_await client_.range(std::move(question));
   if (!range) co_return std::unexpected(range.error());
   std::vector<NodeReport> nodes;
   for (const Entry& entry : range->entries) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "async/child.h"
 #include "async/signal.h"
 #include "base/log.h"
 #include "model/resources.h"
@@ -20,6 +21,8 @@ namespace {
 using Again = EtcdClient::Again;
 
 constexpr Duration silence_max = std::chrono::seconds(5);
+constexpr std::size_t references_at_once = 100;  // entries, less than a millisecond
+constexpr Duration references_pause = std::chrono::milliseconds(1);
 
 std::unexpected<Error> not_read(Error error) {
   error.what.insert(0, "etcd: ");
@@ -71,6 +74,7 @@ class EtcdStore final : public Store {
 
  private:
   void changed(std::vector<Change> changes);
+  async::Task<> look_for_references();
   void saw(const Entry* before, const Change& change, Mirror::Told told) {
     if (begun_ && historian_) historian_->saw(before, change, told);
   }
@@ -93,6 +97,7 @@ class EtcdStore final : public Store {
   EtcdNodes nodes_;
   std::optional<EtcdHistory> history_;
   std::optional<EtcdHistorian> historian_;
+  async::Child looking_;  // for references
 };
 
 Result<> EtcdStore::begin(const std::string& kept_at) {
@@ -108,6 +113,7 @@ Result<> EtcdStore::begin(const std::string& kept_at) {
     if (kept_loaded_) mirror_.replace(std::move(read->entries), read->revision, loop_.clock().now());
   }
   begun_ = true;
+  looking_.start(look_for_references());
   follower_.start();
   if (history_) history_->start();
   if (historian_) historian_->start();
@@ -140,14 +146,24 @@ void EtcdStore::changed(std::vector<Change> changes) {
   if (kept_) kept_->write(changes, mirror_.revision());
 }
 
+// In the pauses of everything else.
+async::Task<> EtcdStore::look_for_references() {
+  for (;;) {
+    if (mirror_.look_for_references(references_at_once)) {
+      co_await loop_.sleep(references_pause);
+    } else {
+      const bool told = co_await moved_.wait(never);
+      (void)told;
+    }
+  }
+}
+
 // ---- reading ----
 
 async::Task<Result<std::optional<Entry>>> EtcdStore::get(std::string key) {
-  const etcd::RangeQuestion question{{follower_.outer(key), ""}};
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-  if (!answer) co_return not_read(answer.error());
-  auto range = etcd::read_range(*answer);
-  if (!range) co_return std::unexpected(range.error());
+  etcd::RangeQuestion question{{follower_.outer(key), ""}};
+  auto range = co_await client_.range(std::move(question));
+  if (!range) co_return not_read(range.error());
   if (range->entries.empty()) co_return std::nullopt;
   Entry entry = std::move(range->entries.front());
   entry.key = std::move(key);
@@ -160,14 +176,12 @@ async::Task<Result<Page>> EtcdStore::list(std::string prefix, std::string after,
   if (after >= prefix) question.keys.from = follower_.outer(after) + '\0';
   Page page;
   do {
-    auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-    if (!answer && answer.error().kind == ErrorKind::limit && question.limit > 1) {
+    auto range = co_await client_.range(question);
+    if (!range && range.error().kind == ErrorKind::limit && question.limit > 1) {
       question.limit = std::max<std::int64_t>(question.limit / 8, 1);
       continue;
     }
-    if (!answer) co_return not_read(answer.error());
-    auto range = etcd::read_range(*answer);
-    if (!range) co_return std::unexpected(range.error());
+    if (!range) co_return not_read(range.error());
     page.revision = range->revision;
     page.more = range->more && !range->entries.empty();
     if (page.more) question.keys.from = range->entries.back().key + '\0';
@@ -184,10 +198,8 @@ async::Task<Result<Revision>> EtcdStore::revision() {
   const bool recorded = history_ && history_->is_allowed();
   etcd::RangeQuestion question;
   question.keys.from = recorded ? history_->keys().last : follower_.keys().from;
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-  if (!answer) co_return not_read(answer.error());
-  auto range = etcd::read_range(*answer);
-  if (!range) co_return std::unexpected(range.error());
+  auto range = co_await client_.range(std::move(question));
+  if (!range) co_return not_read(range.error());
   if (!recorded) co_return range->revision;
   const Revision last = range->entries.empty() ? 0 : range->entries.front().modified;
   co_return std::max({last, mirror_.changed(), history_->index().since().value_or(0)});

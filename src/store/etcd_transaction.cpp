@@ -32,7 +32,7 @@ std::unexpected<Error> behind() {
 
 }  // namespace
 
-EtcdTransaction::EtcdTransaction(EtcdClient& client, const EtcdFollower& follower, const Mirror& mirror,
+EtcdTransaction::EtcdTransaction(EtcdClient& client, const EtcdFollower& follower, Mirror& mirror,
                                  async::Signal& moved, const etcd::HistoryKeys* history,
                                  Transaction transaction)
     : client_(client), follower_(follower), mirror_(mirror), moved_(moved), history_(history),
@@ -123,10 +123,8 @@ async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::look_for_referrers()
 async::Task<Result<EtcdTransaction::Step>> EtcdTransaction::check_referrer(std::size_t condition,
                                                                            std::string by,
                                                                            Revision modified) {
-  const etcd::RangeQuestion question{.keys = {follower_.outer(by), ""}};
-  auto answer = co_await client_.call("/v3/kv/range", etcd::to_value(question), Again::safe);
-  if (!answer) co_return std::unexpected(answer.error());
-  auto range = etcd::read_range(*answer);
+  etcd::RangeQuestion question{.keys = {follower_.outer(by), ""}};
+  auto range = co_await client_.range(std::move(question));
   if (!range) co_return std::unexpected(range.error());
   if (!range->entries.empty() && range->entries.front().modified == modified) {
     result_.failed = condition;

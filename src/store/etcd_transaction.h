@@ -21,7 +21,7 @@ namespace sluice::store {
 class EtcdTransaction {
  public:
   // `moved` tells that the mirror has changed; without `history` nothing is recorded.
-  EtcdTransaction(EtcdClient& client, const EtcdFollower& follower, const Mirror& mirror,
+  EtcdTransaction(EtcdClient& client, const EtcdFollower& follower, Mirror& mirror,
                   async::Signal& moved, const etcd::HistoryKeys* history, Transaction transaction);
   // `written` is what this node wrote last: the mirror is not asked before it knows that.
   async::Task<Result<Committed>> run(Revision written);
@@ -54,7 +54,7 @@ class EtcdTransaction {
 
   EtcdClient& client_;
   const EtcdFollower& follower_;
-  const Mirror& mirror_;
+  Mirror& mirror_;
   async::Signal& moved_;
   const etcd::HistoryKeys* history_;
   Transaction transaction_;

@@ -111,6 +111,12 @@ Value with_keys(const KeyRange& keys) {
 
 }  // namespace
 
+Result<Value> parse_answer(std::string_view text) {
+  auto parsed = json::parse(text);
+  if (!parsed) return strange(parsed.error().what);
+  return parsed;
+}
+
 KeyRange below(std::string prefix) {
   KeyRange range{prefix, std::move(prefix)};
   while (!range.end.empty() && static_cast<unsigned char>(range.end.back()) == 0xff) range.end.pop_back();
@@ -139,6 +145,18 @@ Result<RangeAnswer> read_range(const Value& answer) {
     return strange("a key or a value cannot be read");
   range.cluster = read_cluster(answer);
   return range;
+}
+
+std::optional<std::string> glance_at_last_key(std::string_view answer) {
+  constexpr std::string_view name = "\"key\":\"", more = "\"more\":true";
+  constexpr std::size_t end_most = 100;  // "more" and "count"
+  const std::string_view end = answer.substr(answer.size() - std::min(answer.size(), end_most));
+  const std::size_t last = answer.rfind(name);
+  if (last == answer.npos || end.find(more) == end.npos) return std::nullopt;
+  const std::string_view rest = answer.substr(last + name.size());
+  std::string key;
+  if (!base64_decode(rest.substr(0, rest.find('"')), key) || key.empty()) return std::nullopt;
+  return key;
 }
 
 Value compare_created(const std::string& key, bool exists) {
@@ -204,8 +222,8 @@ Value watch_question(const KeyRange& keys, Revision from) {
 }
 
 Result<WatchAnswer> read_watch(std::string_view line) {
-  auto parsed = json::parse(line);
-  if (!parsed) return strange(parsed.error().what);
+  auto parsed = parse_answer(line);
+  if (!parsed) return std::unexpected(parsed.error());
   if (const auto refused = refusal_of(0, *parsed)) {
     WatchAnswer ended;
     ended.canceled = true;

@@ -14,6 +14,9 @@
 
 namespace sluice::store::etcd {
 
+// The text of an answer.
+Result<json::Value> parse_answer(std::string_view text);
+
 struct KeyRange {
   std::string from;
   std::string end;  // exclusive; "": `from` alone
@@ -36,6 +39,9 @@ struct RangeAnswer {
   bool more = false;
 };
 Result<RangeAnswer> read_range(const json::Value& answer);
+// The last key of an answer that says there are more behind it, found without taking it apart: so that these
+// can be asked for at once. A guess: nothing, or another key, when the text is not as etcd writes it.
+std::optional<std::string> glance_at_last_key(std::string_view answer);
 
 // A compare of a transaction, and an operation of it.
 json::Value compare_created(const std::string& key, bool exists);

@@ -26,6 +26,15 @@ TEST(EtcdWire, ReadsARange) {
   EXPECT_EQ(range->entries[0].modified, 12);
 }
 
+TEST(EtcdWire, FindsTheLastKeyAtAGlance) {
+  const std::string two = R"("kvs":[{"key":"L2E=","value":""},{"key":"L2I=","value":"MQ=="}])";
+  EXPECT_EQ(glance_at_last_key(R"({"header":{},)" + two + R"(,"more":true,"count":"9"})"), "/b");
+  for (auto text :
+       {"", "{}", R"("more":true)", R"({"kvs":[{"key":"L2E="}],"count":"1"})", R"({"key":"***","more":true})",
+        R"({"key":"","more":true})", R"({"more":true,"key":")", R"({"key":3,"more":true})"})
+    EXPECT_FALSE(glance_at_last_key(text)) << text;
+}
+
 TEST(EtcdWire, RefusesWhatIsNoAnswer) {
   for (auto text : {R"([])", R"({})", R"({"header":{"revision":"x"}})", R"({"header":{"revision":"-1"}})",
                     R"({"header":{"revision":"1"},"kvs":{}})", R"({"header":{"revision":"1"},"kvs":[{}]})",

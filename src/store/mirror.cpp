@@ -4,26 +4,31 @@
 #include <algorithm>
 
 namespace sluice::store {
+namespace {
+
+constexpr std::size_t looked_at_once = 1'000;  // changes
+
+}  // namespace
 
 void Mirror::apply(const Change& change, Told told) {
   if (observer_) observer_(find(change.key), change, told);
   changed_ = std::max(changed_, change.revision);
-  if (change.value)
-    write(change.key, {change.key, *change.value, change.created, change.revision, change.leased});
-  else remove(change.key);
+  forget_references(change.key);
+  if (!change.value) {
+    if (const auto found = entries_.find(change.key); found != entries_.end()) entries_.erase(found);
+    return;
+  }
+  Entry entry{change.key, *change.value, change.created, change.revision, change.leased};
+  // As a rule many come by key, so the end is a good hint.
+  const auto at = entries_.insert_or_assign(entries_.end(), change.key, std::move(entry));
+  if (!look_from_ || change.key < *look_from_) note_references(at->second);
 }
 
-void Mirror::write(const std::string& key, Entry entry) {
-  forget_references(key);
-  auto targets = references_(key, entry.value);
-  for (const auto& target : targets) referrers_[target].insert(key);
-  if (!targets.empty()) targets_[key] = std::move(targets);
-  entries_[key] = std::move(entry);
-}
-
-void Mirror::remove(std::string_view key) {
-  forget_references(key);
-  if (const auto found = entries_.find(key); found != entries_.end()) entries_.erase(found);
+void Mirror::note_references(const Entry& entry) {
+  auto targets = references_(entry.key, entry.value);
+  if (targets.empty()) return;
+  for (const auto& target : targets) referrers_[target].insert(entry.key);
+  targets_[entry.key] = std::move(targets);
 }
 
 void Mirror::forget_references(std::string_view key) {
@@ -38,25 +43,53 @@ void Mirror::forget_references(std::string_view key) {
   targets_.erase(known);
 }
 
+bool Mirror::look_for_references(std::size_t entries_most) {
+  if (!look_from_) return false;
+  auto at = entries_.lower_bound(*look_from_);
+  for (; at != entries_.end() && entries_most > 0; ++at, --entries_most) {
+    forget_references(at->first);
+    note_references(at->second);
+  }
+  look_from_ = at == entries_.end() ? std::nullopt : std::optional(at->first);
+  return look_from_.has_value();
+}
+
+std::vector<std::string> Mirror::missing_in(const std::vector<Entry>& entries) const {
+  std::vector<std::string_view> present;
+  present.reserve(entries.size());
+  for (const Entry& entry : entries) present.push_back(entry.key);
+  if (!std::ranges::is_sorted(present)) std::ranges::sort(present);
+  std::vector<std::string> missing;
+  auto next = present.begin();
+  for (const auto& [key, entry] : entries_) {
+    while (next != present.end() && *next < key) ++next;
+    if (next == present.end() || *next != key) missing.push_back(key);
+  }
+  return missing;
+}
+
 std::vector<Change> Mirror::replace(std::vector<Entry> entries, Revision revision, Instant now) {
   std::vector<Change> changes;
-  std::set<std::string_view> present;
-  for (const Entry& entry : entries) present.insert(entry.key);
-  for (const auto& [key, old] : entries_) {
-    if (!present.contains(key)) changes.push_back({revision, key, std::nullopt, old.created, now});
+  for (auto& key : missing_in(entries)) {
+    const Revision created = entries_.find(key)->second.created;
+    changes.push_back({revision, std::move(key), std::nullopt, created, now});
   }
+  auto old = entries_.begin();  // they come by key, as a rule: where one was found, the next one follows
   for (Entry& entry : entries) {
-    const auto found = entries_.find(entry.key);
-    if (found != entries_.end() && found->second.value == entry.value) {
+    if (old == entries_.end() || old->first != entry.key) old = entries_.lower_bound(entry.key);
+    const bool known = old != entries_.end() && old->first == entry.key;
+    if (known && old->second.value == entry.value) {
       changed_ = std::max(changed_, entry.modified);
-      found->second = std::move(entry);  // its revisions may be others
-      continue;
+      old->second = std::move(entry);  // its revisions may be others
+    } else {
+      changes.push_back(
+          {entry.modified, entry.key, std::move(entry.value), entry.created, now, entry.leased});
     }
-    changes.push_back(
-        {entry.modified, entry.key, std::move(entry.value), entry.created, now, entry.leased});
+    if (known) ++old;
   }
   const bool anew = revision_ == 0 || revision < revision_;
   if (anew) changed_ = 0;
+  if (changes.size() > looked_at_once) look_from_.emplace();
   for (const Change& change : changes) apply(change, anew ? Told::anew : Told::read);
   revision_ = revision;
   return changes;
@@ -88,7 +121,8 @@ Revision Mirror::scan(std::string_view prefix, const std::function<void(Entry&&)
 }
 
 const Entry* Mirror::referrer(const std::string& key,
-                              const std::function<bool(const std::string&)>& leaves) const {
+                              const std::function<bool(const std::string&)>& leaves) {
+  look_for_references(entries_.size());
   const auto found = referrers_.find(key);
   if (found == referrers_.end()) return nullptr;
   for (const std::string& source : found->second) {

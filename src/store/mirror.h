@@ -4,6 +4,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -42,19 +43,25 @@ class Mirror final : public Replica {
   Page list(std::string_view prefix, std::string_view after, std::size_t limit) const;
   Revision scan(std::string_view prefix, const std::function<void(Entry&&)>& sink) const;
   // An entry that names `key`, other than those that `leaves` says yes to; null pointer when there is none.
-  const Entry* referrer(const std::string& key, const std::function<bool(const std::string&)>& leaves) const;
+  const Entry* referrer(const std::string& key, const std::function<bool(const std::string&)>& leaves);
+  // Looking for what an entry names takes as long as all else about it, and is needed for a removal only. So
+  // after a replacement it is done later, some entries at a time, or when `referrer` is asked. Whether there
+  // is more to do.
+  bool look_for_references(std::size_t entries_most);
 
  private:
+  using Entries = std::map<std::string, Entry, std::less<>>;
   void apply(const Change& change, Told told);
-  void write(const std::string& key, Entry entry);
-  void remove(std::string_view key);
+  std::vector<std::string> missing_in(const std::vector<Entry>& entries) const;
+  void note_references(const Entry& entry);
   void forget_references(std::string_view key);
 
   References references_;
   Observer observer_;
-  std::map<std::string, Entry, std::less<>> entries_;
+  Entries entries_;
   std::map<std::string, std::vector<std::string>, std::less<>> targets_;  // of entries that refer
   std::map<std::string, std::set<std::string>> referrers_;                // by what is referred to
+  std::optional<std::string> look_from_;  // a key: of what stands from there on it is not known whom it names
   Revision revision_ = 0;
   Revision changed_ = 0;
 };
