@@ -72,7 +72,8 @@ int serve(const Command& command, Config config, Listeners& listeners, Line& lin
   const std::string user = config.user;
   if (auto known = check_user(user); !known) return failed(known.error());
   Process process(std::move(config), command.prefix, listeners, line);
-  if (auto started = process.start(); !started) return failed(started.error());
+  if (auto started = process.start(); !started)
+    return process.is_told_to_end() ? 0 : failed(started.error());
   if (auto became = become_user(user, command.prefix); !became) return failed(became.error());
   ready();
   process.run();

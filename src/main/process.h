@@ -40,6 +40,8 @@ class Process final : public plugin::Status {
   // Takes the ports, waits until the store is free, opens and loads it. The error is one sentence for the
   // operator.
   Result<> start();
+  // By a signal, or by the end of the supervisor: then an error of `start` is none.
+  bool is_told_to_end() const { return control_.stopping(); }
   // Serves until a signal, or a successor that has taken over, ends it.
   void run();
 

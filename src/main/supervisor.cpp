@@ -71,7 +71,7 @@ class Supervisor {
 
   int run(std::optional<Handover> handover = std::nullopt) {
     if (handover) take_over(std::move(*handover));
-    else if (!start()) return 1;
+    else if (!start() && !ending_) return 1;
     while (!ending_) {
       if (std::exchange(upgrade_asked_, false)) upgrade();
       else if (needs_successor()) recover();
@@ -278,9 +278,8 @@ class Supervisor {
     return lives_.emplace_back(std::make_unique<Life>(std::move(*life))).get();
   }
 
-  // In the gateway's own process; its exit code.
+  // In the gateway's own process; its exit code. A signal that it is sent before it listens to signals waits.
   int live(const Config& config, Line& line) {
-    await_none();
     ::close(signals_);
     lives_.clear();  // their lines
     return serve(command_, config, listeners_, line, [this] {
