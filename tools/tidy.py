@@ -228,6 +228,8 @@ class Tidy:
                     number,
                     "co_await shares its expression with an operator; give its result a name first",
                 )
+            elif BRACED.search(operand(bare[found.end() :])):
+                self.add(name, number, "g++ 12 destroys what a co_await has in braces twice; name it first")
 
     # -- Python --
 
@@ -265,6 +267,20 @@ def starts_statement(before):
             if depth == 0:
                 return bool(re.search(r"\b(if|for|while|switch|if\s+constexpr)\s*$", before[:at]))
     return False
+
+
+# An argument that is made of a braced list: {a, b} or Type{a}.
+BRACED = re.compile(r"[(,]\s*[\w:<>]*\{\s*[^\s}]")
+
+
+def operand(after):
+    """What a co_await waits for, up to the end of its statement or condition."""
+    depth = 0
+    for at, letter in enumerate(after):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(letter, 0)
+        if depth < 0 or (depth == 0 and letter == ";"):
+            return after[:at]
+    return after
 
 
 def stands_alone(after):

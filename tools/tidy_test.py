@@ -152,6 +152,9 @@ class Await(unittest.TestCase):
             "auto operator co_await() { return 1; }",
             "f(); co_await g();",
             "auto x = co_await f(a + b);",
+            "co_await f(a, {});",
+            "co_await f([this] { g(); });",
+            "co_await Wait{*this};",
         ]:
             self.assertFalse(problems("src/net/a.cpp", LICENCE + line + "\n"), line)
 
@@ -165,6 +168,9 @@ class Await(unittest.TestCase):
             "x == co_await f();",
             "auto x = a ? co_await f() : 1;",
             "!co_await f();",
+            "co_await f({.a = 1});",
+            "auto x = co_await f(a, {b, c});",
+            "co_await f(a, g::H<int>{b});",
         ]:
             self.assertTrue(problems("src/net/a.cpp", LICENCE + line + "\n"), line)
 

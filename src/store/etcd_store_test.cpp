@@ -126,6 +126,23 @@ TEST_F(EtcdStoreTest, GoesOnWhereItWasWhenEtcdComesBack) {
   EXPECT_TRUE(wait(loop_, store->transact(put("/apisix/a/2", "two"))));
 }
 
+// Its connections stay open, and a watch may be silent anyway.
+TEST_F(EtcdStoreTest, NoticesAnEtcdThatHangs) {
+  auto hasty = place();
+  hasty.options.timeout = std::chrono::seconds(1);
+  hasty.options.rest = std::chrono::milliseconds(20);
+  auto store = std::move(*open_etcd(std::move(hasty), loop_, net::Network::system(), {}));
+  auto watch = listen(*store);
+  const Instant later = after(loop_.clock().now(), std::chrono::milliseconds(200));
+  until([&] { return loop_.clock().now() >= later; });
+  EXPECT_TRUE(store->standing().reachable);
+  server_->pause();
+  until([&] { return !store->standing().reachable; });
+  server_->go_on();
+  put_outside("/apisix/a/1", "one");
+  until([&] { return store->standing().reachable && told_.size() == 1; });
+}
+
 TEST_F(EtcdStoreTest, ReadsEverythingAgainAfterACompaction) {
   auto store = open();
   auto watch = listen(*store);

@@ -107,6 +107,9 @@ class EtcdServer {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
+  // Hangs, and goes on.
+  void pause() { ::kill(pid_, SIGSTOP); }
+  void go_on() { ::kill(pid_, SIGCONT); }
   // Forgets everything.
   void wipe() { std::filesystem::remove_all(folder_ / "data"); }
 
