@@ -35,9 +35,15 @@ class Socat:
 
 
 class Dnsmasq:
-    """A name server that knows one name."""
+    """A name server that knows one name. It takes its port for TCP as well, where it may be in use."""
 
     def __init__(self, folder):
+        for _ in range(10):
+            if self.starts(folder):
+                return
+        raise AssertionError("dnsmasq does not start")
+
+    def starts(self, folder):
         self.port = free_datagram_ports(1)[0]
         words = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"]
         words += [f"--port={self.port}", "--listen-address=127.0.0.1", "--bind-interfaces", "--user="]
@@ -45,7 +51,11 @@ class Dnsmasq:
         words += ["--txt-record=known.test," + "x" * 250]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(words, preexec_fn=die_with_parent, **quiet)
-        eventually(lambda: asked(self.port, query("known.test", 1), wait=0.3), "dnsmasq answers")
+        question = query("known.test", 1)
+        eventually(
+            lambda: self.process.poll() is not None or asked(self.port, question, wait=0.3), "dnsmasq answers"
+        )
+        return self.process.poll() is None
 
     def close(self):
         self.process.terminate()
