@@ -275,6 +275,9 @@ TEST_P(ApiTest, ControlShowsWhatIsHeld) {
   EXPECT_EQ(json::parse(control("/v1/routes").body)->as_array().size(), 1u);
   EXPECT_EQ(json::parse(control("/v1/route/1").body)->text("key"), "/apisix/routes/1");
   EXPECT_EQ(control("/v1/route/2").status, 404);
+  EXPECT_EQ(json::parse(control("/v1/route/2").body)->text("error_msg"), "route[2] not found");
+  EXPECT_EQ(json::parse(control("/v1/plugin_metadata/x").body)->text("error_msg"),
+            "plugin metadata[x] not found");
   EXPECT_EQ(json::parse(control("/v1/plugin_metadatas").body)->as_array().size(), 0u);
   EXPECT_EQ(json::parse(control("/v1/healthcheck").body)->as_array().size(), 1u);
   EXPECT_EQ(json::parse(control("/v1/healthcheck/upstreams/1").body)->text("type"), "http");
@@ -285,6 +288,35 @@ TEST_P(ApiTest, ControlShowsWhatIsHeld) {
   EXPECT_TRUE(json::parse(control("/v1/schema").body)->find("main")->find("route"));
   EXPECT_EQ(control("/v2").status, 404);
   EXPECT_EQ(ask({"POST", "/v1/gc"}, true).status, 200);
+}
+
+TEST_P(ApiTest, ControlShowsWhatIsInForce) {
+  call("PUT", "upstreams/1", R"({"nodes":{"127.0.0.1:80":1,"[::1]:81":2}})");
+  call("PUT", "routes/1", R"({"uri":"/","upstream_id":"1","plugins":{"sample":{"count":2}}})");
+  const auto shown = [&](std::string target) {
+    return *json::parse(ask({"GET", std::move(target)}, true).body)->find("value");
+  };
+  const Value upstream = shown("/v1/upstream/1");
+  EXPECT_EQ(json::dump(*upstream.find("nodes")),
+            R"([{"host":"127.0.0.1","port":80,"weight":1},{"host":"[::1]","port":81,"weight":2}])");
+  EXPECT_EQ(upstream.text("hash_on"), "vars");
+  EXPECT_EQ(upstream.text("pass_host"), "pass");
+  const Value route = shown("/v1/route/1");
+  EXPECT_EQ(json::dump(*route.find("plugins")), R"({"sample":{"count":2,"unit":"piece","_meta":{}}})");
+  EXPECT_EQ(route.text("upstream_id"), "1");
+  EXPECT_FALSE(route.find("upstream"));
+}
+
+TEST_P(ApiTest, ControlShowsHealthAsAPage) {
+  const auto reply = ask({"GET", "/v1/healthcheck", "", {{"Accept", "text/html,*/*"}}}, true);
+  EXPECT_EQ(reply.content_type, "text/html; charset=utf-8");
+  EXPECT_NE(reply.body.find("<tr class=\"unhealthy\"><td>/apisix/upstreams/1</td><td>http</td>"
+                            "<td>&lt;here&gt;</td><td>127.0.0.1:80</td><td>unhealthy</td>"
+                            "<td class=\"count\">0</td><td class=\"count\">3</td>"),
+            std::string::npos)
+      << reply.body;
+  const auto one = ask({"GET", "/v1/healthcheck/upstreams/1", "", {{"Accept", "text/html"}}}, true);
+  EXPECT_EQ(one.body, reply.body);
 }
 
 TEST_P(ApiTest, StatusTellsReadiness) {

@@ -6,13 +6,18 @@
 #include <algorithm>
 
 #include "admin/describe_api.h"
+#include "admin/effective.h"
+#include "admin/health_page.h"
 #include "admin/listing.h"
+#include "json/text.h"
 
 namespace sluice::admin {
 namespace {
 
 using http::Method;
 using json::Value;
+
+constexpr std::size_t slice = 1000;  // entries read at once
 
 http::Reply not_found() { return error_reply(404, "404 Route Not Found"); }
 
@@ -31,7 +36,10 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
   }
   if (request.method_id != Method::get) return not_found();
   if (word(1) == "schema") return json_reply(200, all_schemas(validator_));
-  if (word(1) == "healthcheck") return health(std::move(segments));
+  if (word(1) == "healthcheck") {
+    const bool page = request.headers.get("accept").find("text/html") != std::string_view::npos;
+    return health(std::move(segments), page);
+  }
   bool metadata = word(1) == "plugin_metadata" || word(1) == "plugin_metadatas";
   bool several = segments.size() == 2 && word(1).ends_with('s');
   const auto* resource = metadata  ? model::find_resource("plugin_metadata")
@@ -40,22 +48,41 @@ async::Task<http::Reply> Control::handle(http::Request& request) {
   if (!resource || !resource->under.empty()) return not_found();
   if (several) return list(*resource);
   if (segments.size() != 3) return not_found();
-  return show(*resource, segments[2], metadata ? fmt::format("plugin metadata[{}]", segments[2])
-                                               : std::string(resource->schema_name));
+  return show(*resource, segments[2]);
+}
+
+// As it is in force; metadata stands alone, as a plugin sees it.
+void Control::append(std::string& list, const store::Entry& entry) const {
+  const auto [resource, id] = model::split_key(entry.key);
+  auto stored = json::parse(shown(resource, entry.value, Hidden::left_out));
+  if (!stored) return append_entry(list, entry, "null");
+  const std::string value = json::dump(effective(validator_, *resource, id, std::move(*stored)));
+  if (resource->plugins == model::PluginUse::metadata) list += value;
+  else append_entry(list, entry, value);
 }
 
 async::Task<http::Reply> Control::list(const model::Resource& resource) {
   const auto prefix = model::key_of(resource, "");
-  auto reply = co_await list_entries(store_, prefix);
-  if (reply.status == 503 && !store_.standing().reachable) co_return list_held(prefix);
-  co_return reply;
+  std::string text = "[", after;
+  for (bool more = true; more;) {
+    auto page = co_await store_.list(prefix, after, slice);
+    if (!page && !store_.standing().reachable) co_return list_held(prefix);
+    if (!page) co_return error_reply(503, page.error().what);
+    more = page->more;
+    if (more) after = page->entries.back().key;
+    for (const auto& entry : page->entries) {
+      if (text.size() > 1) text += ',';
+      append(text, entry);
+    }
+  }
+  co_return json_text_reply(200, text + "]");
 }
 
 http::Reply Control::list_held(const std::string& prefix) {
   std::string text = "[";
   auto read = store_.scan(prefix, [&](store::Entry&& entry) {
     if (text.size() > 1) text += ',';
-    append_entry(text, entry);
+    append(text, entry);
   });
   if (!read) return error_reply(503, read.error().what);
   return json_text_reply(200, text + "]");
@@ -69,27 +96,34 @@ std::optional<store::Entry> Control::find_held(const std::string& key) {
   return found;
 }
 
-async::Task<http::Reply> Control::show(const model::Resource& resource, std::string id, std::string what) {
+async::Task<http::Reply> Control::show(const model::Resource& resource, std::string id) {
   auto key = model::key_of(resource, id);
   auto found = co_await store_.get(key);
   if (!found && !store_.standing().reachable) found = find_held(key);
   if (!found) co_return error_reply(503, found.error().what);
-  if (!*found) co_return error_reply(404, what + " not found");
+  const bool metadata = resource.plugins == model::PluginUse::metadata;
+  if (!*found)
+    co_return error_reply(404, fmt::format("{}[{}] not found",
+                                           metadata ? "plugin metadata" : resource.schema_name, id));
   std::string text;
-  append_entry(text, **found);
+  append(text, **found);
   co_return json_text_reply(200, std::move(text));
 }
 
-async::Task<http::Reply> Control::health(std::vector<std::string> segments) {
+async::Task<http::Reply> Control::health(std::vector<std::string> segments, bool page) {
+  const auto told = [page](const Value& checkers, const Value& as_json) {
+    if (page) return http::Reply{200, health_page(checkers), "text/html; charset=utf-8", {}};
+    return json_reply(200, as_json);
+  };
   auto all = status_.health();
-  if (segments.size() == 2) co_return json_reply(200, all);
+  if (segments.size() == 2) co_return told(all, all);
   const auto& type = segments[2];
-  if (type != "routes" && type != "services" && type != "upstreams")
-    co_return error_reply(400, fmt::format("invalid src type {}", type));
   if (segments.size() < 4) co_return error_reply(404, fmt::format("missing src id for src type {}", type));
+  if (type != "routes" && type != "services" && type != "upstreams" && type != "stream_routes")
+    co_return error_reply(400, fmt::format("invalid src type {}", type));
   const auto name = fmt::format("/{}/{}", type, segments[3]);
   for (const auto& checker : all.as_array()) {
-    if (checker.text("name").ends_with(name)) co_return json_reply(200, checker);
+    if (checker.text("name").ends_with(name)) co_return told(Value::array({checker}), checker);
   }
   const auto found = co_await store_.get(model::key_of(*model::find_resource(type), segments[3]));
   const bool there = found && *found;

@@ -18,9 +18,10 @@ class Control {
   async::Task<http::Reply> handle(http::Request& request);
 
  private:
-  async::Task<http::Reply> health(std::vector<std::string> segments);
+  async::Task<http::Reply> health(std::vector<std::string> segments, bool page);
   async::Task<http::Reply> list(const model::Resource& resource);
-  async::Task<http::Reply> show(const model::Resource& resource, std::string id, std::string what);
+  async::Task<http::Reply> show(const model::Resource& resource, std::string id);
+  void append(std::string& list, const store::Entry& entry) const;
   // What this node holds while its store is out of reach.
   http::Reply list_held(const std::string& prefix);
   std::optional<store::Entry> find_held(const std::string& key);

@@ -149,10 +149,13 @@ std::string shown(const model::Resource* resource, const std::string& text, Hidd
 }
 
 void append_entry(std::string& out, const store::Entry& entry) {
+  append_entry(out, entry, shown(model::split_key(entry.key).resource, entry.value, Hidden::left_out));
+}
+
+void append_entry(std::string& out, const store::Entry& entry, std::string_view value) {
   out.append(R"({"key":)");
   json::append_quoted(out, entry.key);
-  out.append(R"(,"value":)")
-      .append(shown(model::split_key(entry.key).resource, entry.value, Hidden::left_out));
+  out.append(R"(,"value":)").append(value);
   out.append(fmt::format(",\"createdIndex\":{},\"modifiedIndex\":{}}}", entry.created, entry.modified));
 }
 
@@ -189,22 +192,6 @@ async::Task<http::Reply> list_resources(store::Store& store, Call call) {
   if (!paging.active) co_return json_text_reply(200, text + fmt::format("],\"total\":{}}}", total));
   auto reply = co_await reply_with_page(store, paging, std::move(found));
   co_return reply;
-}
-
-async::Task<http::Reply> list_entries(store::Store& store, std::string prefix) {
-  std::string text = "[";
-  std::string after;
-  for (bool more = true; more;) {
-    auto page = co_await store.list(prefix, after, slice);
-    if (!page) co_return error_reply(503, page.error().what);
-    more = page->more;
-    for (const auto& entry : page->entries) {
-      if (text.size() > 1) text += ',';
-      append_entry(text, entry);
-    }
-    if (more) after = page->entries.back().key;
-  }
-  co_return json_text_reply(200, text + "]");
 }
 
 }  // namespace sluice::admin

@@ -15,11 +15,11 @@ std::string shown(const model::Resource* resource, const std::string& text, Hidd
 
 // {"key":…,"value":…,"createdIndex":…,"modifiedIndex":…}, without what its kind hides.
 void append_entry(std::string& out, const store::Entry& entry);
+// The same with another text of its value.
+void append_entry(std::string& out, const store::Entry& entry, std::string_view value);
 
 // {"list":[…],"total":N} of the kind that `call.place` names; 404 when nothing belongs to its owner. `store`
 // outlives the task.
 async::Task<http::Reply> list_resources(store::Store& store, Call call);
-// [entry, …], as the control API shows them.
-async::Task<http::Reply> list_entries(store::Store& store, std::string prefix);
 
 }  // namespace sluice::admin

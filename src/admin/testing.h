@@ -25,7 +25,11 @@ class Sample final : public plugin::Plugin {
  public:
   struct Config {
     std::int64_t count = 1;
-    void describe(json::Fields& field) { field("count", count, "How many.").required().at_least(1); }
+    std::string unit = "piece";
+    void describe(json::Fields& field) {
+      field("count", count, "How many.").required().at_least(1);
+      field("unit", unit, "Of what.");
+    }
   };
   struct Consumer {
     std::string key;
@@ -54,8 +58,14 @@ class FakeStatus final : public plugin::Status {
   bool started() const override { return true; }
   bool ready() const override { return is_ready; }
   Value health() const override {
+    const Value node = Value::object({{"ip", "127.0.0.1"},
+                                      {"port", 80},
+                                      {"hostname", "<here>"},
+                                      {"status", "unhealthy"},
+                                      {"counter", Value::object({{"tcp_failure", 3}})}});
+    const Value nodes = Value::array({node});
     return Value::array(
-        {Value::object({{"name", "/apisix/upstreams/1"}, {"type", "http"}, {"nodes", Value::array()}})});
+        {Value::object({{"name", "/apisix/upstreams/1"}, {"type", "http"}, {"nodes", nodes}})});
   }
   std::int64_t asked = -1;
   bool refuses = false, is_ready = false;

@@ -101,6 +101,9 @@ void base64_encode(std::string_view bytes, std::string& out, Base64 alphabet = B
 // Padding may be absent; anything else that is out of place gives false.
 bool base64_decode(std::string_view text, std::string& out, Base64 alphabet = Base64::standard);
 
+// Appends a text as it stands in XML and HTML, in attributes too.
+void append_markup(std::string_view text, std::string& out);
+
 // Compares secrets: the time depends on the lengths only.
 bool equals_in_constant_time(std::string_view a, std::string_view b);
 

@@ -120,5 +120,11 @@ TEST(Random, is_spread_and_bounded) {
   EXPECT_EQ(secret_hex(16).size(), 32u);
 }
 
+TEST(Text, MarkupIsEscaped) {
+  std::string out = "<p>";
+  append_markup("a<b> & \"c\" 'd'", out);
+  EXPECT_EQ(out, "<p>a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
+}
+
 }  // namespace
 }  // namespace sluice

@@ -16,6 +16,10 @@ constexpr Resource resource(Resource row) {
     T fresh{};
     return json::read(body, fresh, reader);
   };
+  row.written = [](const json::Value& body, json::Reader& reader) {
+    T fresh{};
+    return json::read(body, fresh, reader) ? json::write(fresh) : json::Value();
+  };
   row.schema = [] { return json::schema<T>(); };
   return row;
 }

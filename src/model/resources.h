@@ -70,6 +70,8 @@ struct Resource {
   std::string_view still_used = {};     // opens the sentence that refuses to delete it
   std::array<std::string_view, 2> hidden = {};  // members that are not shown when it is read
   bool (*check)(std::string_view id, const json::Value&, json::Reader&) = nullptr;
+  // What was read, written again with every default; null when it does not hold.
+  json::Value (*written)(const json::Value&, json::Reader&) = nullptr;
   json::Value (*schema)() = nullptr;
 };
 

@@ -68,15 +68,6 @@ class Sampler {
   std::size_t made_ = 0;
 };
 
-void append_escaped(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else out.push_back(c);
-  }
-}
-
 void append_element(const Value& value, std::string_view name, std::string& out, int depth) {
   if (depth > depth_max) return;
   if (value.is_array()) {
@@ -87,7 +78,7 @@ void append_element(const Value& value, std::string_view name, std::string& out,
   if (value.is_object()) {
     for (const auto& [member, inner] : value.as_object()) append_element(inner, member, out, depth + 1);
   } else {
-    append_escaped(value.is_string() ? value.as_string() : json::dump(value), out);
+    append_markup(value.is_string() ? value.as_string() : json::dump(value), out);
   }
   out.append("</").append(name).append(">\n");
 }
