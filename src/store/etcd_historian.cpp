@@ -16,9 +16,10 @@ constexpr Duration grace = std::chrono::milliseconds(200);  // for a record to b
 constexpr Duration pause = std::chrono::seconds(1);         // after a failure
 constexpr Duration patience = std::chrono::seconds(5);
 constexpr Duration long_time = std::chrono::minutes(1);
-// Of one transaction; few, for whoever writes meanwhile waits for it.
-constexpr std::size_t groups_most = 10;
-constexpr std::size_t bytes_at_once = 100'000;
+// Of one transaction. An operation costs etcd more than what is in it, and whoever writes meanwhile waits.
+constexpr std::size_t runs_most = 10;
+constexpr std::size_t revisions_most = 250;
+constexpr std::size_t bytes_at_once = 200'000;
 constexpr std::size_t bytes_seen_max = 64u << 20;
 constexpr std::size_t forgotten_at_once = 50;
 
@@ -71,7 +72,7 @@ void EtcdHistorian::drop_told() {
 bool EtcdHistorian::has_work() const {
   if (!history_.in_step() || !configuration_.in_step()) return false;
   return !history_.index().since() || look_over_ || too_many_ || !seen_.empty() ||
-         (may_forget_ && history_.index().over(limits_, now_ms()) > 0);
+         (may_forget_ && !beyond().ids.empty());
 }
 
 std::int64_t EtcdHistorian::now_ms() const { return moved_.loop().clock().wall() / 1'000'000; }
@@ -186,29 +187,39 @@ async::Task<Result<>> EtcdHistorian::begin_at(Revision revision, std::string_vie
   co_return Result<>();
 }
 
-std::vector<Revision> EtcdHistorian::next_groups() const {
-  std::vector<Revision> next;
-  std::size_t bytes = 0;
+bool EtcdHistorian::is_record_between(Revision one, Revision other) const {
+  const auto next = history_.index().records().upper_bound(one);
+  return next != history_.index().records().end() && next->first < other;
+}
+
+std::vector<EtcdHistorian::Run> EtcdHistorian::next_runs() const {
+  std::vector<Run> runs;
+  std::size_t revisions = 0, bytes = 0;
   for (const auto& [revision, group] : seen_) {
     for (const Seen& seen : group.keys) bytes += size_of(seen.before) + size_of(seen.after);
-    if (!next.empty() && (next.size() == groups_most || bytes > bytes_at_once)) break;
-    next.push_back(revision);
+    if (revisions > 0 && (revisions == revisions_most || bytes > bytes_at_once)) break;
+    ++revisions;
+    if (runs.empty() || is_record_between(runs.back().back(), revision)) {
+      if (runs.size() == runs_most) break;
+      runs.emplace_back();
+    }
+    runs.back().push_back(revision);
   }
-  return next;
+  return runs;
 }
 
 // What was found by comparing may have been written several times: the latest record tells what stood there.
-async::Task<Result<>> EtcdHistorian::resolve(std::vector<Revision> revisions) {
-  for (const Revision revision : revisions) {
+async::Task<Result<>> EtcdHistorian::resolve(Run run) {
+  for (const Revision revision : run) {
     auto& keys = seen_.at(revision).keys;
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const Seen& seen = keys[i];
       const auto* latest = seen.compared ? history_.index().latest_of(seen.name, seen.known) : nullptr;
       if (latest == nullptr) continue;
-      const auto& told = latest->second.head.keys;
-      const auto place =
-          static_cast<std::size_t>(std::ranges::find(told, seen.name, &etcd::Head::Key::name) - told.begin());
-      auto values = co_await history_.values_of(latest->second.id);
+      const HistoryIndex::Kept& record = latest->second;
+      const auto key = std::ranges::find(record.head.keys, seen.name, &etcd::Head::Key::name);
+      const auto place = record.first + static_cast<std::size_t>(key - record.head.keys.begin());
+      auto values = co_await history_.values_of(record.id);
       if (!values) co_return std::unexpected(values.error());
       if (*values && place < (*values)->size()) keys[i].before = (**values)[place].after;
     }
@@ -216,67 +227,77 @@ async::Task<Result<>> EtcdHistorian::resolve(std::vector<Revision> revisions) {
   co_return Result<>();
 }
 
-void EtcdHistorian::add_record(Revision revision, const Group& group, Value& operations) const {
-  const auto& keys = history_.keys();
+etcd::Head EtcdHistorian::head_of(Revision revision, const Group& group) const {
   const bool expired = std::ranges::all_of(group.keys, &Seen::leased);
-  etcd::Head head{.at_ms = now_ms(),
+  etcd::Head head{.revision = revision,
+                  .at_ms = now_ms(),
                   .author = {expired ? "ttl" : "outside", ""},
                   .note = "",
                   .size = 0,
                   .keys = {}};
-  std::vector<etcd::Values> values;
   for (const Seen& seen : group.keys) {
     head.keys.push_back({seen.name, seen.before.has_value(), seen.after.has_value()});
     head.size += static_cast<std::int64_t>(size_of(seen.before) + size_of(seen.after));
-    values.push_back({seen.before, seen.after});
   }
-  const std::string id = etcd::outside_id(revision);
-  operations.push_back(etcd::put_operation(keys.head(id), to_text(head)));
+  return head;
+}
+
+void EtcdHistorian::add_record(const Run& run, Value& operations) const {
+  std::vector<etcd::Head> heads;
+  std::vector<etcd::Values> values;
+  for (const Revision revision : run) {
+    const Group& group = seen_.at(revision);
+    heads.push_back(head_of(revision, group));
+    for (const Seen& seen : group.keys) values.push_back({seen.before, seen.after});
+  }
+  const auto& keys = history_.keys();
+  const std::string id = etcd::outside_id(run.front());
+  operations.push_back(etcd::put_operation(keys.head(id), to_text(heads)));
   operations.push_back(etcd::put_operation(keys.values(id), to_text(values)));
 }
 
-EtcdHistorian::Step EtcdHistorian::recording(const std::vector<Revision>& revisions) const {
+EtcdHistorian::Step EtcdHistorian::recording(const std::vector<Run>& runs) const {
   const auto& outside = history_.keys().outside;
   Step step{etcd::compare_modified(outside, history_.index().outside()),
             Value::array({etcd::put_operation(outside, "")})};
-  for (const Revision revision : revisions) add_record(revision, seen_.at(revision), step.operations);
+  for (const Run& run : runs) add_record(run, step.operations);
   return step;
 }
 
 async::Task<Result<>> EtcdHistorian::record() {
-  auto revisions = next_groups();
-  auto resolved = co_await resolve(revisions);
-  if (!resolved) co_return resolved;
-  auto step = recording(revisions);
+  auto runs = next_runs();
+  for (const Run& run : runs) {
+    auto resolved = co_await resolve(run);
+    if (!resolved) co_return resolved;
+  }
+  auto step = recording(runs);
   auto done = co_await put(std::move(step));
   if (done) {
     may_forget_ = may_forget_ || *done;
     co_return Result<>();
   }
   if (done.error().kind != ErrorKind::limit) co_return std::unexpected(done.error());
-  auto begun = co_await begin_at(revisions.back(), done.error().what);
+  auto begun = co_await begin_at(runs.back().back(), done.error().what);
   co_return begun;
 }
 
-EtcdHistorian::Step EtcdHistorian::forgetting(std::size_t count) const {
-  const auto& index = history_.index();
-  Step step;
-  Revision last = *index.since();
-  for (auto at = index.records().begin(); count > 0; ++at, --count) {
-    last = std::max(last, at->first);
-    step.operations.push_back(etcd::remove_operation(history_.keys().head(at->second.id)));
-    step.operations.push_back(etcd::remove_operation(history_.keys().values(at->second.id)));
+HistoryIndex::Beyond EtcdHistorian::beyond() const {
+  return history_.index().beyond(limits_, now_ms(), forgotten_at_once);
+}
+
+EtcdHistorian::Step EtcdHistorian::forgetting(const HistoryIndex::Beyond& beyond) const {
+  Step step = beginning(std::max(beyond.until, *history_.index().since()));
+  for (const std::string& id : beyond.ids) {
+    step.operations.push_back(etcd::remove_operation(history_.keys().head(id)));
+    step.operations.push_back(etcd::remove_operation(history_.keys().values(id)));
   }
-  Step begin = beginning(last);
-  step.compare = std::move(begin.compare);
-  step.operations.push_back(std::move(begin.operations.as_array().front()));
   return step;
 }
 
 async::Task<Result<>> EtcdHistorian::forget() {
-  const std::size_t count = std::min(history_.index().over(limits_, now_ms()), forgotten_at_once);
-  if (count == 0) co_return Result<>();
-  auto step = forgetting(count);
+  const auto oldest = beyond();
+  if (oldest.ids.empty()) co_return Result<>();
+  auto step = forgetting(oldest);
   auto done = co_await put(std::move(step));
   if (!done) co_return std::unexpected(done.error());
   co_return Result<>();

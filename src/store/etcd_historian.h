@@ -48,6 +48,9 @@ class EtcdHistorian {
     json::Value compare, operations;
   };
 
+  // Revisions that follow one another without a record in between: they become one.
+  using Run = std::vector<Revision>;
+
   async::Task<> run();
   async::Task<Result<>> work();
   bool has_work() const;
@@ -59,16 +62,19 @@ class EtcdHistorian {
   bool is_whole() const;
   async::Task<Result<>> begin_at(Revision revision, std::string_view why);
   async::Task<Result<>> record();
-  async::Task<Result<>> resolve(std::vector<Revision> revisions);
+  async::Task<Result<>> resolve(Run run);
   async::Task<Result<>> forget();
   // False when another gateway has done something meanwhile.
   async::Task<Result<bool>> put(Step step);
   static json::Value question_for(Step step);
   Step beginning(Revision revision) const;
-  Step recording(const std::vector<Revision>& revisions) const;
-  Step forgetting(std::size_t count) const;
-  std::vector<Revision> next_groups() const;
-  void add_record(Revision revision, const Group& group, json::Value& operations) const;
+  Step recording(const std::vector<Run>& runs) const;
+  Step forgetting(const HistoryIndex::Beyond& beyond) const;
+  HistoryIndex::Beyond beyond() const;
+  std::vector<Run> next_runs() const;
+  bool is_record_between(Revision one, Revision other) const;
+  etcd::Head head_of(Revision revision, const Group& group) const;
+  void add_record(const Run& run, json::Value& operations) const;
 
   EtcdHistory& history_;
   HistoryLimits limits_;

@@ -99,7 +99,8 @@ HistorySlice EtcdHistory::slice(const HistoryQuestion& question, std::vector<Wan
   for (const auto& [revision, kept] : std::ranges::subrange(index_.records().begin(), end) |
                                           std::views::reverse) {
     if (revision <= question.since) break;
-    Wanted here{kept.id, revision, {}};
+    // Revisions of one record follow one another: its values are read once.
+    if (wanted.empty() || wanted.back().id != kept.id) wanted.push_back({kept.id, revision, {}});
     for (std::size_t place = kept.head.keys.size(); place-- > 0;) {
       const auto ordinal = static_cast<std::int64_t>(place) + 1;
       if (revision == question.before.revision && ordinal >= question.before.ordinal) continue;
@@ -109,13 +110,11 @@ HistorySlice EtcdHistory::slice(const HistoryQuestion& question, std::vector<Wan
       slice.next = {revision, ordinal};
       auto record = record_of(revision, kept.head, place);
       if (!record.key.starts_with(question.prefix)) continue;
-      here.records.push_back(slice.records.size());
+      wanted.back().places.push_back({slice.records.size(), kept.first + place});
       slice.records.push_back(std::move(record));
     }
-    if (!here.records.empty()) {
-      bytes += static_cast<std::size_t>(kept.head.size);
-      wanted.push_back(std::move(here));
-    }
+    if (wanted.back().places.empty()) wanted.pop_back();
+    else bytes += static_cast<std::size_t>(kept.head.size);
     if (slice.more) break;
   }
   return slice;
@@ -164,11 +163,11 @@ async::Task<Result<>> EtcdHistory::fill_some(HistorySlice* into, std::vector<Wan
     }
     auto values = etcd::read_values(read->found[i].front().value);
     if (!values) co_return std::unexpected(values.error());
-    for (const std::size_t place : wanted[i].records) {
-      Record& record = into->records[place];
-      if (static_cast<std::size_t>(record.ordinal) > values->size())
+    for (const auto& place : wanted[i].places) {
+      if (place.value >= values->size())
         co_return fail(ErrorKind::protocol, "a record of the history in etcd has too few values");
-      auto& own = (*values)[static_cast<std::size_t>(record.ordinal) - 1];
+      Record& record = into->records[place.record];
+      auto& own = (*values)[place.value];
       record.before = std::move(own.before);
       record.after = std::move(own.after);
     }

@@ -42,9 +42,13 @@ class EtcdHistory {
  private:
   // A slice's records whose values are yet to be read.
   struct Wanted {
+    struct Place {
+      std::size_t record;  // in the slice
+      std::size_t value;   // among the record's
+    };
     std::string id;
     Revision revision = 0;
-    std::vector<std::size_t> records;  // places in the slice
+    std::vector<Place> places;
   };
   HistorySlice slice(const HistoryQuestion& question, std::vector<Wanted>& wanted) const;
   json::Value question_for(const std::vector<Wanted>& wanted) const;

@@ -15,7 +15,6 @@ namespace {
 
 using json::Value;
 
-constexpr std::string_view outside_suffix = "-outside";
 constexpr std::string_view nothing = "-";
 constexpr std::size_t digits_max = 10;
 
@@ -62,33 +61,61 @@ bool is_recorded(std::string_view key) {
          std::ranges::all_of(key, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-std::string to_text(const Head& head) {
+namespace {
+
+Value to_value(const Head& head) {
   auto keys = Value::array();
   for (const auto& key : head.keys) {
     keys.push_back(
         Value::object({{"name", key.name}, {"existed", key.existed}, {"exists", key.exists}}));
   }
-  return json::dump(Value::object({{"time_ms", head.at_ms},
-                                   {"author", head.author.name},
-                                   {"address", head.author.address},
-                                   {"note", head.note},
-                                   {"size", head.size},
-                                   {"keys", std::move(keys)}}));
+  auto value = Value::object({{"time_ms", head.at_ms},
+                              {"author", head.author.name},
+                              {"address", head.author.address},
+                              {"note", head.note},
+                              {"size", head.size},
+                              {"keys", std::move(keys)}});
+  if (head.revision > 0) value.set("revision", head.revision);
+  return value;
 }
 
-Result<Head> read_head(std::string_view text) {
-  const auto parsed = json::parse(text);
-  if (!parsed) return damaged(parsed.error().what);
-  const Value* keys = parsed->find("keys");
+Result<Head> read_head(const Value& value) {
+  const Value* keys = value.find("keys");
   if (!keys || !keys->is_array()) return damaged("it names no keys");
-  Head head{.at_ms = number_of(*parsed, "time_ms"),
-            .author = {std::string(parsed->text("author")), std::string(parsed->text("address"))},
-            .note = std::string(parsed->text("note")),
-            .size = std::max<std::int64_t>(number_of(*parsed, "size"), 0),
+  Head head{.revision = std::max<std::int64_t>(number_of(value, "revision"), 0),
+            .at_ms = number_of(value, "time_ms"),
+            .author = {std::string(value.text("author")), std::string(value.text("address"))},
+            .note = std::string(value.text("note")),
+            .size = std::max<std::int64_t>(number_of(value, "size"), 0),
             .keys = {}};
   for (const Value& key : keys->as_array())
     head.keys.push_back({std::string(key.text("name")), flag_of(key, "existed"), flag_of(key, "exists")});
   return head;
+}
+
+}  // namespace
+
+std::string to_text(const Head& head) { return json::dump(to_value(head)); }
+
+std::string to_text(const std::vector<Head>& heads) {
+  auto list = Value::array();
+  for (const Head& head : heads) list.push_back(to_value(head));
+  return json::dump(list);
+}
+
+Result<std::vector<Head>> read_heads(std::string_view text) {
+  auto parsed = json::parse(text);
+  if (!parsed) return damaged(parsed.error().what);
+  if (!parsed->is_array()) parsed = Value::array({std::move(*parsed)});
+  std::vector<Head> heads;
+  for (const Value& value : parsed->as_array()) {
+    auto head = read_head(value);
+    if (!head) return std::unexpected(head.error());
+    if (head->revision == 0 && parsed->as_array().size() > 1) return damaged("revisions are missing");
+    heads.push_back(std::move(*head));
+  }
+  if (heads.empty()) return damaged("it is empty");
+  return heads;
 }
 
 std::string to_text(const std::vector<Values>& values) {
@@ -111,11 +138,6 @@ Result<std::vector<Values>> read_values(std::string_view text) {
 
 std::string own_id(Revision known) { return fmt::format("{:020}-{:016x}", known, thread_random().next()); }
 
-std::string outside_id(Revision revision) { return fmt::format("{:020}{}", revision, outside_suffix); }
-
-std::optional<Revision> revision_of_outside(std::string_view id) {
-  if (!id.ends_with(outside_suffix)) return std::nullopt;
-  return parse_integer(id.substr(0, id.size() - outside_suffix.size()));
-}
+std::string outside_id(Revision first) { return fmt::format("{:020}-outside", first); }
 
 }  // namespace sluice::store::etcd

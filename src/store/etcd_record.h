@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One revision of the history as it stands in etcd: a head that says who changed which keys, small enough
-// that every gateway holds all of them, and the values before and after beside it. Both lie outside of the
-// prefix that APISIX reads (docs/decisions/etcd.md). Pure functions, any thread; what is read may hold
-// anything.
+// Revisions of the history as they stand in etcd: a head that says who changed which keys, small enough that
+// every gateway holds all of them, and the values before and after beside it. A record is one revision, or
+// several that were somebody else's and are recorded together. It lies outside of the prefix that APISIX
+// reads (docs/decisions/etcd.md). Pure functions, any thread; what is read may hold anything.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -36,6 +36,7 @@ struct Head {
     std::string name;  // "routes/1"
     bool existed = false, exists = false;
   };
+  Revision revision = 0;  // 0: the one that put the record
   std::int64_t at_ms = 0;
   Author author;
   std::string note;
@@ -43,19 +44,20 @@ struct Head {
   std::vector<Key> keys;
 };
 std::string to_text(const Head& head);
-Result<Head> read_head(std::string_view text);
+std::string to_text(const std::vector<Head>& heads);
+// Of either, at least one.
+Result<std::vector<Head>> read_heads(std::string_view text);
 
-// What stood there before and after; one for each key of the head.
+// What stood there before and after; one for each key of a record's heads, one head behind the other.
 struct Values {
   std::optional<std::string> before, after;
 };
 std::string to_text(const std::vector<Values>& values);
 Result<std::vector<Values>> read_values(std::string_view text);
 
-// A record's id: about when it was made, so that ids are in order, and what makes it the only one. The
-// revision of a record is the one that put it; that of a record of somebody else's write is in its id.
+// A record's id: about when it was made, so that ids are in order, and what makes it the only one; of
+// somebody else's writes that is the first revision.
 std::string own_id(Revision known);
-std::string outside_id(Revision revision);
-std::optional<Revision> revision_of_outside(std::string_view id);
+std::string outside_id(Revision first);
 
 }  // namespace sluice::store::etcd

@@ -327,6 +327,30 @@ TEST_F(EtcdHistoryTest, WritesOfOthersAreRecordedOnce) {
   EXPECT_EQ(told(*one).size(), 203u);
 }
 
+// What others wrote between two of ours is one record, and each write of it is told for itself.
+TEST_F(EtcdHistoryTest, WritesOfOthersBetweenOursAreToldInOrder) {
+  auto store = open_node();
+  wait(loop_, store->transact(put("/apisix/routes/ours", "0")));
+  Lines expected{"test /apisix/routes/ours ->0"};
+  for (int i = 1; i <= 30; ++i) {
+    const auto line = [i](std::string_view author, std::string_view key, std::string before) {
+      return fmt::format("{} /apisix/routes/{} {}>{}", author, key, before, i);
+    };
+    if (i % 7 == 0) {
+      wait(loop_, store->transact(put("/apisix/routes/ours", std::to_string(i))));
+      expected.push_back(line("test", "ours", std::to_string(i - 7)));
+    } else {
+      put_outside("/apisix/routes/" + std::to_string(i % 7), std::to_string(i));
+      expected.push_back(line("outside", std::to_string(i % 7), i < 7 ? "-" : std::to_string(i - 7)));
+    }
+  }
+  std::ranges::reverse(expected);
+  until([&] { return told(*store).size() == expected.size(); });
+  EXPECT_EQ(told(*store), expected);
+  etcd::RangeQuestion records{etcd::below("/sluice/apisix/values/")};
+  EXPECT_LT(etcd::read_range(say("/v3/kv/range", etcd::to_value(records)))->entries.size(), 30u);
+}
+
 TEST_F(EtcdHistoryTest, WritesOfOthersWhileNobodyWasThereAreFoundByComparing) {
   const auto kept_at = folder_ / "kept.db";
   {
@@ -379,6 +403,20 @@ TEST_F(EtcdHistoryTest, WhatIsOverALimitIsForgotten) {
   until([&] { return told(*one) == expected; });
   EXPECT_EQ(told(*two), expected);
   EXPECT_EQ(since_, fifth);
+  etcd::RangeQuestion rest{etcd::below("/sluice/apisix/values/")};
+  EXPECT_EQ(etcd::read_range(say("/v3/kv/range", etcd::to_value(rest)))->entries.size(), 3u);
+}
+
+TEST_F(EtcdHistoryTest, WhatOthersWroteIsForgottenToo) {
+  limits_.revisions_max = 3;
+  auto store = open_node();
+  for (int i = 1; i <= 8; ++i) put_outside("/apisix/routes/1", std::to_string(i));
+  until([&] { return !told(*store).empty() && told(*store).front() == "outside /apisix/routes/1 7>8"; });
+  for (int i = 9; i <= 11; ++i)
+    wait(loop_, store->transact(put("/apisix/routes/1", std::to_string(i))));
+  const Lines expected{"test /apisix/routes/1 10>11", "test /apisix/routes/1 9>10",
+                       "test /apisix/routes/1 8>9"};
+  until([&] { return told(*store) == expected; });
   etcd::RangeQuestion rest{etcd::below("/sluice/apisix/values/")};
   EXPECT_EQ(etcd::read_range(say("/v3/kv/range", etcd::to_value(rest)))->entries.size(), 3u);
 }

@@ -41,25 +41,33 @@ void HistoryIndex::put(const std::string& key, const std::string& value, Revisio
   }
   if (!key.starts_with(records_prefix)) return;
   std::string id = key.substr(records_prefix.size());
-  auto head = etcd::read_head(value);
-  if (!head) {
-    log::error("{}: {}", key, head.error().what);
+  auto heads = etcd::read_heads(value);
+  if (!heads) {
+    log::error("{}: {}", key, heads.error().what);
     return;
   }
-  const Revision at = etcd::revision_of_outside(id).value_or(created);
-  const std::int64_t size = head->size;
-  if (!records_.try_emplace(at, Kept{id, std::move(*head)}).second) return;
-  revisions_[std::move(id)] = at;
-  bytes_ += size;
+  std::size_t first = 0;
+  for (etcd::Head& head : *heads) {
+    const Revision at = head.revision > 0 ? head.revision : created;
+    const std::int64_t size = head.size;
+    const std::size_t values = head.keys.size();
+    if (records_.try_emplace(at, Kept{id, first, std::move(head)}).second) {
+      revisions_[id].push_back(at);
+      bytes_ += size;
+    }
+    first += values;
+  }
 }
 
 void HistoryIndex::remove(std::string_view key) {
   if (!key.starts_with(records_prefix)) return;
   const auto known = revisions_.find(std::string(key.substr(records_prefix.size())));
   if (known == revisions_.end()) return;
-  const auto record = records_.find(known->second);
-  bytes_ -= record->second.head.size;
-  records_.erase(record);
+  for (const Revision revision : known->second) {
+    const auto record = records_.find(revision);
+    bytes_ -= record->second.head.size;
+    records_.erase(record);
+  }
   revisions_.erase(known);
 }
 
@@ -75,21 +83,32 @@ const HistoryIndex::Records::value_type* HistoryIndex::latest_of(std::string_vie
   return nullptr;
 }
 
-std::size_t HistoryIndex::over(const HistoryLimits& limits, std::int64_t now_ms) const {
+HistoryIndex::Beyond HistoryIndex::beyond(const HistoryLimits& limits, std::int64_t now_ms,
+                                          std::size_t most) const {
   const auto age_max = std::chrono::duration_cast<std::chrono::milliseconds>(limits.age_max).count();
   auto left = static_cast<std::int64_t>(records_.size());
   std::int64_t bytes = bytes_;
-  std::size_t count = 0;
+  Beyond found;
+  std::size_t whole = 0;    // so many of the ids
+  Revision open_until = 0;  // a record that has begun goes on up to here
   for (const auto& [revision, kept] : records_) {
-    if (left <= 1) break;
-    if (left <= limits.revisions_max && kept.head.at_ms >= now_ms - age_max &&
-        bytes <= static_cast<std::int64_t>(limits.bytes_max))
-      break;
+    const bool within = left <= limits.revisions_max && kept.head.at_ms >= now_ms - age_max &&
+                        bytes <= static_cast<std::int64_t>(limits.bytes_max);
+    if (within || left <= 1) break;
     bytes -= kept.head.size;
     --left;
-    ++count;
+    const auto& revisions = revisions_.at(kept.id);
+    if (revision == revisions.front()) {
+      if (found.ids.size() == most) break;
+      found.ids.push_back(kept.id);
+    }
+    open_until = std::max(open_until, revisions.back());
+    if (revision < open_until) continue;
+    whole = found.ids.size();
+    found.until = revision;
   }
-  return count;
+  found.ids.resize(whole);
+  return found;
 }
 
 }  // namespace sluice::store

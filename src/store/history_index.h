@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "store/etcd_record.h"
 #include "store/replica.h"
@@ -14,7 +15,8 @@ namespace sluice::store {
 class HistoryIndex final : public Replica {
  public:
   struct Kept {
-    std::string id;
+    std::string id;         // of the record
+    std::size_t first = 0;  // place of its values among the record's
     etcd::Head head;
   };
   using Records = std::map<Revision, Kept>;
@@ -37,15 +39,20 @@ class HistoryIndex final : public Replica {
   bool tells(Revision revision, std::string_view key) const;
   // The latest record after `after` that tells of `key`; null pointer when there is none.
   const Records::value_type* latest_of(std::string_view key, Revision after) const;
-  // How many of the oldest records are beyond a limit. The latest is never one of them.
-  std::size_t over(const HistoryLimits& limits, std::int64_t now_ms) const;
+  // The oldest records, `most` at most, of which every revision is beyond a limit; the latest revision never
+  // is. They are all there is up to `until`.
+  struct Beyond {
+    std::vector<std::string> ids;
+    Revision until = 0;
+  };
+  Beyond beyond(const HistoryLimits& limits, std::int64_t now_ms, std::size_t most) const;
 
  private:
   void put(const std::string& key, const std::string& value, Revision created, Revision modified);
   void remove(std::string_view key);
 
-  Records records_;
-  std::unordered_map<std::string, Revision> revisions_;  // by id
+  Records records_;                                                   // by revision
+  std::unordered_map<std::string, std::vector<Revision>> revisions_;  // by record; ascending
   std::int64_t bytes_ = 0;
   Revision revision_ = 0, last_ = 0, outside_ = 0, since_written_ = 0;
   std::optional<Revision> since_;
