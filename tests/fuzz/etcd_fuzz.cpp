@@ -13,6 +13,7 @@ namespace {
 using namespace sluice;
 
 void read_answers(std::string_view text) {
+  if (const auto key = store::etcd::glance_at_last_key(text)) SLUICE_CHECK(!key->empty());
   const auto value = json::parse(text);
   if (!value) return;
   (void)store::etcd::read_range(*value);
@@ -39,18 +40,21 @@ void follow(std::string_view bytes, std::size_t piece) {
 }
 
 void read_record(std::string_view text) {
-  if (const auto head = store::etcd::read_head(text)) {
-    const auto again = store::etcd::read_head(to_text(*head));
-    SLUICE_CHECK(again && again->keys.size() == head->keys.size());
+  if (const auto heads = store::etcd::read_heads(text)) {
+    const auto again = store::etcd::read_heads(to_text(*heads));
+    SLUICE_CHECK(again && again->size() == heads->size());
+    SLUICE_CHECK(again->back().keys.size() == heads->back().keys.size());
   }
   if (const auto values = store::etcd::read_values(text)) {
     const auto again = store::etcd::read_values(to_text(*values));
     SLUICE_CHECK(again && again->size() == values->size());
   }
   store::HistoryIndex index;
-  const std::string id(text.substr(0, text.find('{')));
+  const std::string id(text.substr(0, text.find_first_of("{[")));
   store::Change change{.revision = 1, .key = "records/" + id, .value = std::string(text.substr(id.size()))};
   index.apply(change);
+  const auto beyond = index.beyond({.revisions_max = 0}, 0, 50);
+  SLUICE_CHECK(beyond.ids.size() <= index.records().size());
   change.value.reset();
   index.apply(change);
   SLUICE_CHECK(index.records().empty());
