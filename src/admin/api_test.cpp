@@ -307,6 +307,16 @@ TEST_P(ApiTest, ControlShowsWhatIsInForce) {
   EXPECT_FALSE(route.find("upstream"));
 }
 
+TEST_P(ApiTest, ControlShowsNoSecret) {
+  call("PUT", "secrets/vault/1", R"({"uri":"http://127.0.0.1","prefix":"kv","token":"hush"})");
+  const auto reply = ask({"GET", "/v1/secrets"}, true);
+  EXPECT_EQ(reply.body.find("hush"), std::string::npos) << reply.body;
+  EXPECT_EQ(json::parse(reply.body)->as_array().at(0).find("value")->text("token"), "***");
+  call("PUT", "secrets/vault/1", R"({"uri":"http://127.0.0.1","prefix":"kv","token":"$env://TOKEN"})");
+  const auto named = json::parse(ask({"GET", "/v1/secrets"}, true).body);
+  EXPECT_EQ(named->as_array().at(0).find("value")->text("token"), "$env://TOKEN");
+}
+
 TEST_P(ApiTest, ControlShowsHealthAsAPage) {
   const auto reply = ask({"GET", "/v1/healthcheck", "", {{"Accept", "text/html,*/*"}}}, true);
   EXPECT_EQ(reply.content_type, "text/html; charset=utf-8");

@@ -19,6 +19,12 @@ using json::Value;
 
 constexpr std::size_t slice = 1000;  // entries read at once
 
+// What a reference names is no secret.
+plugin::SecretPlaces::Then mask(std::string& text, const std::string&, plugin::SecretPlaces::Of) {
+  if (!json::is_secret_reference(text)) text = "***";
+  return plugin::SecretPlaces::Then::keep;
+}
+
 http::Reply not_found() { return error_reply(404, "404 Route Not Found"); }
 
 }  // namespace
@@ -56,7 +62,9 @@ void Control::append(std::string& list, const store::Entry& entry) const {
   const auto [resource, id] = model::split_key(entry.key);
   auto stored = json::parse(shown(resource, entry.value, Hidden::left_out));
   if (!stored) return append_entry(list, entry, "null");
-  const std::string value = json::dump(effective(validator_, *resource, id, std::move(*stored)));
+  Value in_force = effective(validator_, *resource, id, std::move(*stored));
+  secret_places_.visit(*resource, id, in_force, mask);
+  const std::string value = json::dump(in_force);
   if (resource->plugins == model::PluginUse::metadata) list += value;
   else append_entry(list, entry, value);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control API (what the gateway holds and how its upstreams are) and the status API (is it up, is it
-// ready). Both without a key, so they listen on loopback only. Live on the control thread, longer than their
-// tasks.
+// ready). Both without a key, so they listen on loopback unless told otherwise, and show no secret. Live on
+// the control thread, longer than their tasks.
 #pragma once
 #include "admin/call.h"
+#include "plugin/secret_places.h"
 #include "plugin/status.h"
 #include "plugin/validator.h"
 #include "store/store.h"
@@ -12,8 +13,9 @@ namespace sluice::admin {
 
 class Control {
  public:
-  Control(store::Store& store, const plugin::Validator& validator, plugin::Status& status)
-      : store_(store), validator_(validator), status_(status) {}
+  Control(store::Store& store, const plugin::Validator& validator, const plugin::SecretPlaces& secret_places,
+          plugin::Status& status)
+      : store_(store), validator_(validator), secret_places_(secret_places), status_(status) {}
   // `request` outlives the task.
   async::Task<http::Reply> handle(http::Request& request);
 
@@ -28,6 +30,7 @@ class Control {
 
   store::Store& store_;
   const plugin::Validator& validator_;
+  const plugin::SecretPlaces& secret_places_;
   plugin::Status& status_;
 };
 

@@ -136,7 +136,7 @@ class TestApi {
     TextBody body(asked.body);
     request.content_length = static_cast<std::int64_t>(asked.body.size());
     if (!asked.body.empty()) request.body = &body;
-    Control control(*store_, validator_, status_);
+    Control control(*store_, validator_, secret_places_, status_);
     std::optional<http::Reply> reply;
     loop_.spawn(keep(of_control ? control.handle(request) : api_->handle(request, asked.peer), reply));
     while (!reply) loop_.run_once(std::chrono::seconds(10));
@@ -162,6 +162,7 @@ class TestApi {
   ManualClock clock_;
   FakeStatus status_;
   plugin::Validator validator_;
+  plugin::SecretPlaces secret_places_{validator_.plugins()};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Api> api_;
 };

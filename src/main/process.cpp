@@ -269,7 +269,7 @@ Result<> Process::serve_apis() {
     if (auto served = serve_admin(); !served) return served;
   }
   if (config_.control) {
-    control_api_ = std::make_unique<admin::Control>(*store_, validator_, *this);
+    control_api_ = std::make_unique<admin::Control>(*store_, validator_, secret_places_, *this);
     auto handler = [this](http::Request& request, const Endpoint&) { return ask_control(request); };
     if (auto served = serve({Port::control, config_.control_listen}, handler, "control API"); !served)
       return served;
