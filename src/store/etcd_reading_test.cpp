@@ -158,6 +158,19 @@ TEST_F(EtcdReadingTest, AsksAgainWhereAGlanceWasWrong) {
   EXPECT_NE(std::ranges::find(etcd_.asked, "10000 /apisix/k00001"), etcd_.asked.end());
 }
 
+TEST_F(EtcdReadingTest, TellsWhatIsNoAnswer) {
+  etcd_.entries = 3'000;
+  for (const auto* tail : {"}", R"(,"kvs":{})", R"(,"kvs":[{"key":"***"}])"}) {
+    etcd_.tail = tail;
+    etcd_.answered = false;
+    EtcdReading reading(*client_, etcd::below("/apisix/"));
+    const auto entries = wait(loop_, all(reading));
+    ASSERT_FALSE(entries) << tail;
+    EXPECT_EQ(entries.error().kind, ErrorKind::protocol);
+    EXPECT_TRUE(entries.error().what.starts_with("etcd's answer is none: ")) << entries.error().what;
+  }
+}
+
 TEST_F(EtcdReadingTest, TakesFewerAtOnceWhenTheyAreLarge) {
   etcd_.entries = 300;
   etcd_.limit_most = 200;

@@ -50,7 +50,6 @@ class Mirror final : public Replica {
   bool look_for_references(std::size_t entries_most);
 
  private:
-  using Entries = std::map<std::string, Entry, std::less<>>;
   void apply(const Change& change, Told told);
   std::vector<std::string> missing_in(const std::vector<Entry>& entries) const;
   void note_references(const Entry& entry);
@@ -58,7 +57,7 @@ class Mirror final : public Replica {
 
   References references_;
   Observer observer_;
-  Entries entries_;
+  std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::vector<std::string>, std::less<>> targets_;  // of entries that refer
   std::map<std::string, std::set<std::string>> referrers_;                // by what is referred to
   std::optional<std::string> look_from_;  // a key: of what stands from there on it is not known whom it names
